@@ -1,0 +1,225 @@
+"""One case: run the implementation, and judge what it returns by the reference's value and bound."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from properties import Case
+from refconv import ARITHMETICS, Arithmetic, Bound
+from refconv.arguments import Array
+
+DIRECTIONS = ("forward", "backward")
+_SEVERITY = ("absent", "passed", "declined", "failed")
+
+
+class Unsupported(Exception):  # noqa: N818  # a refusal that the contract foresees, not an error
+    """Raised by an implementation that doesn't offer what a case asks for: the case is declined, not failed."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one case in one direction."""
+
+    status: str  # "passed", "failed", "declined", or "absent" where the implementation lacks the function
+    direction: str  # "forward" or "backward"
+    reason: str | None = None
+    exact: bool = False  # equality was demanded
+    vacuous: bool = False  # a result is all zero, or no larger than its bound: it proves little
+    worst: float = 0.0  # the largest error, in units of the statistical bound
+
+    @property
+    def passed(self) -> bool:
+        """Whether the case was run and is right."""
+        return self.status == "passed"
+
+
+class Expected(NamedTuple):
+    """What a result should be, and how far from it it may lie."""
+
+    value: Array
+    bound: Bound
+
+
+def compare(
+    implementation: object,
+    case: Case,
+    *,
+    directions: Iterable[str] = DIRECTIONS,
+    arithmetic: str | None = None,
+) -> Verdict:
+    """Judge one case; of both directions, the graver verdict.
+
+    Parameters
+    ----------
+    implementation : object
+        Anything that offers functions named as the operators.
+    case : Case
+        The call.
+    directions : iterable of str
+        "forward", "backward" or both.
+    arithmetic : str, optional
+        One of ``refconv.ARITHMETICS``; by default that of the case's dtype.
+
+    Returns
+    -------
+    Verdict
+        Failed before declined before passed before absent.
+    """
+    chosen = read_arithmetic(arithmetic, str(case.dtype))
+    verdicts = [judge(implementation, case, direction, chosen) for direction in directions]
+    return max(verdicts, key=lambda verdict: _SEVERITY.index(verdict.status))
+
+
+def read_arithmetic(name: str | None, dtype: str) -> Arithmetic:
+    """Return the arithmetic called `name`, by default that of `dtype`."""
+    try:
+        return ARITHMETICS[name or dtype]
+    except KeyError:
+        raise ValueError(f"arithmetic must be one of {', '.join(ARITHMETICS)}, got {name!r}") from None
+
+
+def function_of(implementation: object, operator: str, direction: str) -> Callable[..., Any] | None:
+    """The implementation's function for `operator` in `direction`, None where it has none."""
+    name = operator if direction == "forward" else f"{operator}_backward"
+    function: Callable[..., Any] | None = getattr(implementation, name, None)
+    return function
+
+
+def judge(implementation: object, case: Case, direction: str, arithmetic: Arithmetic) -> Verdict:
+    """Run one case in one direction, and judge it."""
+    function = function_of(implementation, case.operator, direction)
+    if function is None:
+        return Verdict("absent", direction)
+    arrays = case.inputs if direction == "forward" else (case.grad_output, *case.inputs)
+    before = [_bits(array) for array in arrays]
+    try:
+        returned = function(*arrays, **case.attributes)
+        results = _results(returned, case, direction)
+    except Unsupported as refusal:
+        return Verdict("declined", direction, reason=str(refusal) or None)
+    except (Exception, SystemExit) as error:  # whatever foreign code raises is a verdict on it
+        return Verdict("failed", direction, reason=_raised(error))
+    modified = [name for name, bits, array in zip(_names(case, direction), before, arrays, strict=True) if bits != _bits(array)]
+    if modified:
+        return Verdict("failed", direction, reason=f"modified {', '.join(modified)} in place")
+    return _verdict(results, expectation(case, direction, arithmetic), case, direction, arithmetic)
+
+
+def _bits(array: Array | None) -> bytes:
+    return b"" if array is None else array.tobytes()
+
+
+def _names(case: Case, direction: str) -> tuple[str, ...]:
+    inputs = tuple(case.row.inputs)
+    return inputs if direction == "forward" else ("grad_output", *inputs)
+
+
+def _raised(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return f"raised {type(error).__name__}" + (f": {lines[0]}" if lines else "")
+
+
+def _results(returned: Any, case: Case, direction: str) -> dict[str, Array | None]:
+    """Read what was returned as arrays by name: `output`, or the gradients."""
+    if direction == "forward":
+        return {"output": _read(returned)}
+    names = case.row.differentiable
+    if all(hasattr(returned, name) for name in names):
+        gradients = [getattr(returned, name) for name in names]
+    elif isinstance(returned, tuple | list) and len(returned) == len(names):
+        gradients = list(returned)
+    else:
+        raise TypeError(f"a backward must return a gradient for each of {', '.join(names)}, got {type(returned).__name__}")
+    return {f"grad_{name}": None if gradient is None else _read(gradient) for name, gradient in zip(names, gradients, strict=True)}
+
+
+def _read(returned: Any) -> Array:
+    if hasattr(returned, "__dlpack__") and not hasattr(returned, "__array__"):
+        return np.from_dlpack(returned)
+    return np.asarray(returned)
+
+
+def expectation(case: Case, direction: str, arithmetic: Arithmetic) -> dict[str, Expected | None]:
+    """The reference's results in float64 with their bounds, by name; None where an input was None."""
+    inputs = [None if array is None else array.astype(np.float64) for array in case.inputs]
+    row = case.row
+    with np.errstate(all="ignore"):  # what isn't finite is compared as it is
+        if direction == "forward":
+            output = row.forward(*inputs, **case.attributes)
+            return {"output": Expected(output, row.bound(arithmetic, output, *inputs, **case.attributes))}
+        grad_output = case.grad_output.astype(np.float64)
+        gradients = row.backward(grad_output, *inputs, **case.attributes)
+        bounds = row.backward_bound(arithmetic, gradients, grad_output, *inputs, **case.attributes)
+    return {
+        f"grad_{name}": None if value is None else Expected(value, bound)
+        for name, value, bound in zip(row.differentiable, gradients, bounds, strict=True)
+    }
+
+
+def _verdict(
+    results: dict[str, Array | None],
+    expected: dict[str, Expected | None],
+    case: Case,
+    direction: str,
+    arithmetic: Arithmetic,
+) -> Verdict:
+    wanted = [item for item in expected.values() if item is not None]
+    reasons = [_wrong(name, results[name], item, case.dtype, arithmetic) for name, item in expected.items()]
+    reasons = [reason for reason in reasons if reason is not None]
+    return Verdict(
+        "failed" if reasons else "passed",
+        direction,
+        reason="; ".join(reasons) or None,
+        exact=all(not item.bound.limit.any() for item in wanted),
+        vacuous=any(bool((item.bound.limit >= abs(item.value)).all()) for item in wanted),
+        worst=0.0 if reasons else max(_worst(results[name], item) for name, item in expected.items()),
+    )
+
+
+def _wrong(
+    name: str, got: Array | None, expected: Expected | None, dtype: np.dtype[Any], arithmetic: Arithmetic
+) -> str | None:
+    """Say what is wrong with one result, None where nothing is."""
+    if expected is None or got is None:
+        return None if got is expected else f"{name} must be {_kind(expected)}, got {_kind(got)}"
+    if got.shape != expected.value.shape:
+        return f"{name} must have shape {expected.value.shape}, got {got.shape}"
+    if got.dtype != dtype:
+        return f"{name} must have dtype {dtype}, got {got.dtype}"
+    wrong = ~_within(got, expected)
+    if not wrong.any():
+        return None
+    index = tuple(int(i) for i in np.argwhere(wrong)[0])
+    limit = expected.bound.limit[index]
+    margin = f"± {limit:.2g}" if limit else "exactly"
+    where = f"{name}[{', '.join(map(str, index))}] = {got[index]!s}, expected {expected.value[index]:.9g} {margin}"
+    inaccurate = bool((_errors(got, expected)[wrong] <= expected.bound.rigorous[wrong]).all())
+    return f"{where} ({wrong.sum()} of {wrong.size} {f'less accurate than {arithmetic.name}' if inaccurate else 'wrong'})"
+
+
+def _kind(value: object) -> str:
+    return "None" if value is None else "an array"
+
+
+def _within(got: Array, expected: Expected) -> Array:
+    """Where `got` is right: within the bound, or the same special value; beyond the format's range, anything goes."""
+    limit, value = expected.bound.limit, expected.value
+    special = (got == value) | (np.isnan(got) & np.isnan(value))
+    within: Array = np.where(np.isfinite(value), (_errors(got, expected) <= limit) | np.isposinf(limit), special)
+    return within
+
+
+def _errors(got: Array, expected: Expected) -> Array:
+    with np.errstate(all="ignore"):
+        errors: Array = abs(got.astype(np.float64) - expected.value)
+    return errors
+
+
+def _worst(got: Array | None, expected: Expected | None) -> float:
+    if got is None or expected is None:
+        return 0.0
+    with np.errstate(all="ignore"):
+        ratios = _errors(got, expected) / expected.bound.statistical
+    return float(np.max(ratios, initial=0.0, where=np.isfinite(ratios)))

@@ -1,0 +1,7 @@
+"""Which inputs exist: cases of every operator, valid and invalid."""
+
+from properties.arrays import CONTENTS, LAYOUTS, content, lay_out
+from properties.case import Case
+from properties.strategies import cases
+
+__all__ = ["CONTENTS", "LAYOUTS", "Case", "cases", "content", "lay_out"]

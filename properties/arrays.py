@@ -1,0 +1,69 @@
+"""What arrays hold, and how they lie in memory: content from a seed, and layouts that keep the values."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.random import Generator
+
+from refconv.arguments import Array
+
+
+def _integer(rng: Generator, shape: tuple[int, ...]) -> Array:
+    return rng.integers(-4, 5, shape)
+
+
+def _normal(rng: Generator, shape: tuple[int, ...]) -> Array:
+    return rng.standard_normal(shape)
+
+
+def _wide(rng: Generator, shape: tuple[int, ...]) -> Array:
+    return rng.standard_normal(shape) * np.exp2(rng.uniform(-20, 20, shape))
+
+
+def _cancelling(rng: Generator, shape: tuple[int, ...]) -> Array:
+    return rng.choice((-1024.0, 1024.0), shape) + rng.standard_normal(shape)
+
+
+CONTENTS: dict[str, Callable[[Generator, tuple[int, ...]], Array]] = {
+    "integer": _integer,  # from -4 to 4: every partial sum is exact
+    "normal": _normal,
+    "wide": _wide,  # magnitudes from 2**-20 to 2**20, none of whose products under- or overflows
+    "cancelling": _cancelling,  # ±1024 with a little noise: sums far smaller than their terms
+}
+
+
+def content(kind: str, shape: tuple[int, ...], dtype: str, seed: int) -> Array:
+    """Return a contiguous array of one of `CONTENTS`, of mixed sign, the same for the same arguments."""
+    return CONTENTS[kind](np.random.default_rng(seed), shape).astype(dtype)
+
+
+def _channels_last(array: Array) -> Array:
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(array, 1, -1)), -1, 1)
+
+
+def _sliced(array: Array) -> Array:
+    room = np.full((array.shape[0], array.shape[1] + 2, *array.shape[2:]), np.nan, array.dtype)
+    room[:, 1:-1] = array
+    return room[:, 1:-1]
+
+
+def _transposed(array: Array) -> Array:
+    return np.asfortranarray(array)
+
+
+def _reversed(array: Array) -> Array:
+    return np.ascontiguousarray(array[..., ::-1])[..., ::-1]
+
+
+LAYOUTS: dict[str, Callable[[Array], Array]] = {
+    "contiguous": np.ascontiguousarray,
+    "channels_last": _channels_last,
+    "sliced": _sliced,  # some channels of a larger array whose others are NaN: whoever reads beyond sees it
+    "transposed": _transposed,
+    "reversed": _reversed,  # a negative stride along the last axis
+}
+
+
+def lay_out(array: Array, layout: str) -> Array:
+    """Return an array with the values of `array`, ``(·, ·, *spatial)``, in one of `LAYOUTS`."""
+    return LAYOUTS[layout](array)

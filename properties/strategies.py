@@ -1,0 +1,31 @@
+"""The cases of every operator, as Hypothesis strategies."""
+
+from collections.abc import Callable, Mapping
+
+import hypothesis.strategies as st
+
+from properties.case import Case
+from properties.convolutions import conv_cases, conv_transpose_cases
+
+STRATEGIES: Mapping[str, Callable[[str], st.SearchStrategy[Case]]] = {
+    "conv": conv_cases,
+    "conv_transpose": conv_transpose_cases,
+}
+DTYPES = ("float32", "float64")
+
+
+def cases(operator: str, *, dtype: str = "float32") -> st.SearchStrategy[Case]:
+    """Valid calls of `operator` with arrays of `dtype`.
+
+    Shrinks towards one spatial axis, one channel, a batch of one, a window of one tap, and integers from -4 to 4. What the arrays hold
+    comes from a drawn seed, so a case costs about a millisecond whatever its size.
+
+    Raises
+    ------
+    ValueError
+        For an `operator` or a `dtype` that isn't known.
+    """
+    for argument, value, known in (("operator", operator, STRATEGIES), ("dtype", dtype, DTYPES)):
+        if value not in known:
+            raise ValueError(f"{argument} must be one of {', '.join(known)}, got {value!r}")
+    return STRATEGIES[operator](dtype)

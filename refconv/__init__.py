@@ -1,0 +1,23 @@
+"""The reference: every layer of a CNN, forward and backward, with gradients that are verified and error bounds that are derived."""
+
+from refconv.arguments import InvalidTypeError, InvalidValueError
+from refconv.bounds import ARITHMETICS, Arithmetic, Bound
+from refconv.layers.conv import ConvGradients, conv, conv_backward
+from refconv.layers.conv_transpose import ConvTransposeGradients, conv_transpose, conv_transpose_backward
+from refconv.table import Operator, operators
+
+__all__ = [
+    "ARITHMETICS",
+    "Arithmetic",
+    "Bound",
+    "ConvGradients",
+    "ConvTransposeGradients",
+    "InvalidTypeError",
+    "InvalidValueError",
+    "Operator",
+    "conv",
+    "conv_backward",
+    "conv_transpose",
+    "conv_transpose_backward",
+    "operators",
+]

@@ -1,0 +1,103 @@
+"""What every operator asks of its arguments, and the two errors that all refusals are."""
+
+import math
+import os
+import reprlib
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[Any]
+
+DTYPES = (np.float32, np.float64, np.complex128)
+LARGEST = 2**31 - 1  # of an attribute: products of two, plus a third, stay within the loops' int64
+MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 2**63 - 1
+
+
+class _Invalid(Exception):
+    """``{argument} must {rule}, got {got}``; pickles, so that it can cross a process boundary."""
+
+    def __init__(self, argument: str, rule: str, got: object) -> None:
+        super().__init__(argument, rule, got)
+        self.argument = argument
+        self.rule = rule
+        self.got = got
+
+    def __str__(self) -> str:
+        return f"{self.argument} must {self.rule}, got {self.got}"
+
+
+class InvalidValueError(_Invalid, ValueError):
+    """An argument of the right type has a value that makes no sense."""
+
+
+class InvalidTypeError(_Invalid, TypeError):
+    """An argument has a type or dtype that the operator doesn't take."""
+
+
+def array(argument: str, value: object, *, like: Array | None = None) -> Array:
+    """Return `value` as a contiguous, aligned, writable array in native byte order, a copy where it isn't one.
+
+    The loops get nothing else, so they compile once for each dtype and give the same bits for any memory layout.
+    With `like`, the dtype must be that of the array `like`, which is the operator's `input`.
+    """
+    if not isinstance(value, np.ndarray):
+        raise InvalidTypeError(argument, "be a NumPy array", type(value).__name__)
+    if value.dtype.type not in DTYPES:
+        raise InvalidTypeError(argument, "have dtype float32, float64 or complex128", value.dtype)
+    if like is not None and value.dtype.type is not like.dtype.type:
+        raise InvalidTypeError(argument, f"have the dtype of input, {like.dtype}", value.dtype)
+    fits_memory(argument, value.shape, value.dtype)  # a stride of 0 makes arrays larger than that
+    return np.require(value, value.dtype.newbyteorder("="), "CAW")
+
+
+def shape(argument: str, value: Array, expected: tuple[int, ...]) -> None:
+    """Refuse `value` unless its shape is `expected`."""
+    if value.shape != expected:
+        raise InvalidValueError(argument, f"have shape {expected}", value.shape)
+
+
+def fits_memory(argument: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Refuse an array of `shape` that is larger than the machine's memory, before it is allocated."""
+    size = dtype.itemsize * math.prod(max(length, 1) for length in shape)  # NumPy's limit holds for empty arrays, too
+    if size > MEMORY:
+        raise InvalidValueError(argument, f"fit into memory ({MEMORY} bytes)", f"shape {shape} ({size} bytes)")
+
+
+def one_of(argument: str, value: object, choices: Sequence[str]) -> str:
+    """Return `value`, which must be one of the words in `choices`."""
+    if isinstance(value, str) and value in choices:
+        return value
+    kind = InvalidValueError if isinstance(value, str) else InvalidTypeError
+    raise kind(argument, f"be one of {', '.join(map(repr, choices))}", reprlib.repr(value))
+
+
+def integer(argument: str, value: object, *, at_least: int) -> int:
+    """Return `value` as an int between `at_least` and `LARGEST`."""
+    if not is_integer(value):
+        raise InvalidTypeError(argument, "be an int", reprlib.repr(value))
+    return within(argument, (value,), at_least, shown=value)[0]
+
+
+def per_axis(argument: str, value: object, rank: int, *, at_least: int) -> tuple[int, ...]:
+    """Return `value`, an int or one int for each of `rank` axes, as a tuple of ints from `at_least` to `LARGEST`."""
+    entries = (value,) * rank if is_integer(value) else value
+    if not isinstance(entries, tuple | list) or len(entries) != rank or not all(map(is_integer, entries)):
+        raise InvalidTypeError(argument, f"be an int or a sequence of {rank} ints", reprlib.repr(value))
+    return within(argument, entries, at_least, shown=value)
+
+
+def is_integer(value: object) -> bool:
+    """Whether `value` counts as an int: Python's and NumPy's do, bools don't."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def within(argument: str, entries: Sequence[Any], at_least: int, *, shown: object) -> tuple[int, ...]:
+    """Return integers as a tuple of Python ints, refused (as `shown`) unless each is from `at_least` to `LARGEST`."""
+    integers = tuple(int(entry) for entry in entries)
+    if not all(at_least <= entry <= LARGEST for entry in integers):
+        raise InvalidValueError(argument, f"be between {at_least} and {LARGEST}", reprlib.repr(shown))
+    return integers

@@ -1,0 +1,129 @@
+"""How far a correct computation may lie from the exact result: error bounds in place of tolerances.
+
+Every output of a multilinear operator is a sum of n products. With T its exact value, M the sum of the products' magnitudes and S2
+the sum of their squares, all three computed by the operator itself, two bounds hold element by element, for any order of summation,
+with or without fused multiply-adds:
+
+    rigorous      |computed - T| <= gamma M,  gamma = t / (1 - t),  t = u_product + (n - 1) u_accumulation + u_storage
+    statistical   B = sqrt(u_accumulation^2 n (max(S2 - T^2/n, 0)/6 + T^2/3) + u_product^2 S2) + u_storage |T|
+
+The first is Higham's (Accuracy and Stability of Numerical Algorithms, 2nd ed., chapter 3; the sum of n rounded products passes each
+through at most n + 1 roundings). The second models the random walk of rounding errors, whose steps are as large as the partial sums:
+honest errors are a small multiple of it for any n, where gamma M grows out of sight.
+
+On small integers every partial sum is representable, so all correct direct algorithms give the same bits: there, both bounds are 0.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from refconv.arguments import Array
+
+ERRORS_PER_B = 8.0
+"""The verdict's constant: an error beyond this many B means less accuracy than the arithmetic promises."""
+
+
+class Arithmetic(NamedTuple):
+    """The unit roundoffs with which an implementation computes, and the range of the format that it stores."""
+
+    name: str
+    product: float  # relative error of one product, that of rounding its factors included
+    accumulation: float
+    storage: float
+    smallest: float  # normal number: below it, results may be flushed to zero
+    largest: float
+
+
+def _ieee(name: str, dtype: type[np.floating[Any]]) -> Arithmetic:
+    info = np.finfo(dtype)
+    unit = float(info.eps) / 2
+    return Arithmetic(name, unit, unit, unit, float(info.smallest_normal), float(info.max))
+
+
+FLOAT32 = _ieee("float32", np.float32)
+FLOAT64 = _ieee("float64", np.float64)
+TF32 = FLOAT32._replace(name="tf32", product=2.0**-10)  # both factors rounded to 11 bits, sums in float32
+ARITHMETICS = {arithmetic.name: arithmetic for arithmetic in (FLOAT32, FLOAT64, TF32)}
+
+
+class Bound(NamedTuple):
+    """The two bounds on the errors of an array, each of its shape."""
+
+    rigorous: Array
+    statistical: Array
+
+    @property
+    def limit(self) -> Array:
+        """The largest error that passes: what breaks it is wrong, or less accurate than it should be."""
+        limit: Array = np.minimum(self.rigorous, ERRORS_PER_B * self.statistical)
+        return limit
+
+
+def multilinear(
+    function: Callable[..., Any],
+    arithmetic: Arithmetic,
+    values: Iterable[Array | None],
+    inputs: Iterable[Array | None],
+    attributes: Mapping[str, object],
+) -> tuple[Bound | None, ...]:
+    """Bound the distance between what `arithmetic` gives for a multilinear operator and what the reference gives in float64.
+
+    Parameters
+    ----------
+    function : callable
+        A forward or backward of the reference: each of its results a sum of products of one element of each input.
+    arithmetic : Arithmetic
+        That of the implementation. The reference's own, float64, is added to it.
+    values : iterable of array or None
+        The results of ``function(*inputs, **attributes)`` in float64.
+    inputs : iterable of array or None
+        float64 arrays.
+    attributes : mapping
+        The attributes of the call.
+
+    Returns
+    -------
+    tuple of Bound or None
+        One for each of `values`, None where the value is.
+    """
+
+    def sums(transform: Callable[[Array], Array]) -> tuple[Array | None, ...]:
+        results = function(*(None if array is None else transform(array) for array in inputs), **attributes)
+        return results if isinstance(results, tuple) else (results,)
+
+    values, inputs = tuple(values), tuple(inputs)
+    with np.errstate(all="ignore"):  # what isn't finite is judged apart
+        magnitudes = sums(np.abs)
+        if _exact(arithmetic, inputs, magnitudes):
+            return tuple(None if value is None else Bound(*[np.zeros(value.shape)] * 2) for value in values)
+        counts, squares = sums(np.ones_like), sums(np.square)
+        return tuple(
+            None if value is None else _bound(arithmetic, value, *sums_of_value)
+            for value, *sums_of_value in zip(values, magnitudes, counts, squares, strict=True)
+        )
+
+
+def _exact(arithmetic: Arithmetic, inputs: tuple[Array | None, ...], magnitudes: tuple[Array | None, ...]) -> bool:
+    """Whether the inputs are integers so small that every product and every partial sum is representable."""
+    integers = all((array == np.rint(array)).all() for array in inputs if array is not None)
+    limits = [(inputs, 1 / arithmetic.product), (magnitudes, 1 / max(arithmetic.accumulation, arithmetic.storage))]
+    return integers and all(
+        np.abs(array).max(initial=0) <= limit for arrays, limit in limits for array in arrays if array is not None
+    )
+
+
+def _bound(arithmetic: Arithmetic, value: Array, magnitude: Array, count: Array, square: Array) -> Bound:
+    rigorous, statistical = np.zeros(value.shape), np.zeros(value.shape)
+    for computed in (arithmetic, FLOAT64):
+        roundings = np.where(count > 0, computed.product + (count - 1) * computed.accumulation + computed.storage, 0)
+        gamma = np.where(roundings < 1, roundings / (1 - roundings), np.inf)
+        underflow = count * computed.smallest
+        overflow = np.where(magnitude * (1 + gamma) > computed.largest, np.inf, 0)
+        mean_square = value**2 / np.maximum(count, 1)
+        walk = count * (np.maximum(square - mean_square, 0) / 6 + value**2 / 3)
+        spread = np.sqrt(computed.accumulation**2 * walk + computed.product**2 * square)
+        rigorous += gamma * magnitude + underflow + overflow
+        statistical += spread + computed.storage * abs(value) + underflow + overflow
+    return Bound(rigorous, statistical)

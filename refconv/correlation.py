@@ -1,0 +1,139 @@
+"""The correlation of a signal with a kernel, and its two transposes: the loops under every convolution.
+
+Correlation is linear in the signal and in the weight. Its transpose in the signal is the gradient of a convolution's input and, read
+forwards, the transposed convolution; its transpose in the weight is the gradient of the weight of both.
+
+The loops run over three spatial axes; fewer are lifted by unit axes. One function gives one element, which is the formula; the bare
+loop beside it stores it.
+"""
+
+import numpy as np
+from numba import njit
+
+from refconv.arguments import Array
+from refconv.geometry import Window, lifted
+
+
+def correlate(signal: Array, weight: Array, window: Window, groups: int, size: tuple[int, ...]) -> Array:
+    """Return the correlation of `signal` with `weight`, of spatial `size`."""
+    output = np.empty((signal.shape[0], weight.shape[0], *size), signal.dtype)
+    _fill_output(_lift(output), _lift(signal), _lift(weight), (*window.loop_form(), groups))
+    return output
+
+
+def correlate_transposed(grad: Array, weight: Array, window: Window, groups: int, size: tuple[int, ...]) -> Array:
+    """Return the gradient of `signal` in :func:`correlate`, of spatial `size`: the transposed convolution of `grad`."""
+    signal = np.empty((grad.shape[0], weight.shape[1] * groups, *size), grad.dtype)
+    _fill_grad_input(_lift(signal), _lift(grad), _lift(weight), (*window.loop_form(), groups))
+    return signal
+
+
+def correlate_signals(grad: Array, signal: Array, window: Window, groups: int) -> Array:
+    """Return the gradient of `weight` in :func:`correlate`."""
+    weight = np.empty((grad.shape[1], signal.shape[1] // groups, *window.kernel), grad.dtype)
+    _fill_grad_weight(_lift(weight), _lift(grad), _lift(signal), (*window.loop_form(), groups))
+    return weight
+
+
+def _lift(array: Array) -> Array:
+    return array.reshape(lifted(array.shape))
+
+
+@njit(nogil=True, cache=True)
+def _output_at(n, co, od, oh, ow, input, weight, window):
+    (SD, SH, SW), (PD, PH, PW), (DD, DH, DW), groups = window
+    _, _, D, H, W = input.shape
+    C_out, C_group, KD, KH, KW = weight.shape
+    first = co // (C_out // groups) * C_group  # the first input channel of co's group
+    total = input.dtype.type(0)
+    for kd in range(KD):
+        d = od * SD - PD + kd * DD
+        for kh in range(KH):
+            h = oh * SH - PH + kh * DH
+            for kw in range(KW):
+                w = ow * SW - PW + kw * DW
+                if 0 <= d < D and 0 <= h < H and 0 <= w < W:
+                    for c in range(C_group):
+                        total += input[n, first + c, d, h, w] * weight[co, c, kd, kh, kw]
+    return total
+
+
+@njit(nogil=True, cache=True)
+def _grad_input_at(n, ci, d, h, w, grad_output, weight, window):
+    # Full correlation: the last tap of the rotated kernel lies on position 0 of the padded input first, so each axis begins
+    # `dilation * (kernel - 1)` before it. Of the stride-dilated grad_output only multiples of the stride aren't inserted zeros.
+    (SD, SH, SW), (PD, PH, PW), (DD, DH, DW), groups = window
+    _, C_out, OD, OH, OW = grad_output.shape
+    _, C_group, KD, KH, KW = weight.shape
+    group, c = divmod(ci, C_group)
+    C_out_group = C_out // groups
+    first = group * C_out_group  # the first output channel that sees ci
+    total = grad_output.dtype.type(0)
+    for kd in range(KD):
+        dilated_d = d + PD - (KD - 1) * DD + kd * DD
+        for kh in range(KH):
+            dilated_h = h + PH - (KH - 1) * DH + kh * DH
+            for kw in range(KW):
+                dilated_w = w + PW - (KW - 1) * DW + kw * DW
+                if dilated_d % SD == 0 and dilated_h % SH == 0 and dilated_w % SW == 0:
+                    od, oh, ow = dilated_d // SD, dilated_h // SH, dilated_w // SW
+                    if 0 <= od < OD and 0 <= oh < OH and 0 <= ow < OW:
+                        for co in range(first, first + C_out_group):
+                            rotated = weight[co, c, KD - 1 - kd, KH - 1 - kh, KW - 1 - kw]
+                            total += grad_output[n, co, od, oh, ow] * rotated
+    return total
+
+
+@njit(nogil=True, cache=True)
+def _grad_weight_at(co, c, kd, kh, kw, grad_output, input, window):
+    # output[n, co, od, oh, ow] += input[n, first + c, d, h, w] * weight[co, c, kd, kh, kw]
+    (SD, SH, SW), (PD, PH, PW), (DD, DH, DW), groups = window
+    N, C_in, D, H, W = input.shape
+    _, C_out, OD, OH, OW = grad_output.shape
+    first = co // (C_out // groups) * (C_in // groups)
+    total = input.dtype.type(0)
+    for n in range(N):
+        for od in range(OD):
+            d = od * SD - PD + kd * DD
+            for oh in range(OH):
+                h = oh * SH - PH + kh * DH
+                for ow in range(OW):
+                    w = ow * SW - PW + kw * DW
+                    if 0 <= d < D and 0 <= h < H and 0 <= w < W:
+                        total += grad_output[n, co, od, oh, ow] * input[n, first + c, d, h, w]
+    return total
+
+
+@njit(nogil=True, cache=True)
+def _fill_output(output, input, weight, window):
+    N, C_out, OD, OH, OW = output.shape
+    for n in range(N):
+        for co in range(C_out):
+            for od in range(OD):
+                for oh in range(OH):
+                    for ow in range(OW):
+                        output[n, co, od, oh, ow] = _output_at(n, co, od, oh, ow, input, weight, window)
+
+
+@njit(nogil=True, cache=True)
+def _fill_grad_input(grad_input, grad_output, weight, window):
+    N, C_in, D, H, W = grad_input.shape
+    for n in range(N):
+        for ci in range(C_in):
+            for d in range(D):
+                for h in range(H):
+                    for w in range(W):
+                        grad_input[n, ci, d, h, w] = _grad_input_at(n, ci, d, h, w, grad_output, weight, window)
+
+
+@njit(nogil=True, cache=True)
+def _fill_grad_weight(grad_weight, grad_output, input, window):
+    C_out, C_group, KD, KH, KW = grad_weight.shape
+    for co in range(C_out):
+        for c in range(C_group):
+            for kd in range(KD):
+                for kh in range(KH):
+                    for kw in range(KW):
+                        grad_weight[co, c, kd, kh, kw] = _grad_weight_at(
+                            co, c, kd, kh, kw, grad_output, input, window
+                        )

@@ -1,0 +1,57 @@
+"""Padding that repeats the input's own values: the modes reflect, replicate and circular, and their gradient.
+
+Padding with zeros needs no copy: the loops skip the taps that fall on it. The other modes are carried out before the loops, by reading
+each padded position from its source; the gradient of a source is the sum over the positions that read it.
+"""
+
+import numpy as np
+
+from refconv.arguments import Array, InvalidValueError, fits_memory
+from refconv.geometry import Window
+
+MODES = ("zeros", "reflect", "replicate", "circular")
+
+
+def check_mode(mode: str, size: tuple[int, ...], window: Window) -> None:
+    """Refuse a padding that `mode` has no values for: reflect needs a side below the input's size, circular at most that size."""
+    limits = {"reflect": ("smaller than", -1), "circular": ("at most", 0)}
+    if mode not in limits:
+        return
+    words, slack = limits[mode]
+    for length, pair in zip(size, window.padding, strict=True):
+        if max(pair) > length + slack:
+            raise InvalidValueError(
+                "padding", f"be {words} the input's size {size} where padding_mode is {mode!r}", window.padding
+            )
+
+
+def sources(length: int, before: int, after: int, mode: str) -> Array:
+    """Return, for each position of an axis of `length` padded by `before` and `after`, the position that it repeats."""
+    positions = np.arange(-before, length + after)
+    if mode == "replicate":
+        return positions.clip(0, length - 1)
+    if mode == "circular":
+        return positions % length
+    return length - 1 - abs(length - 1 - abs(positions))
+
+
+def extend(signal: Array, window: Window, mode: str) -> Array:
+    """Return `signal`, ``(·, ·, *spatial)``, padded along its spatial axes by the values that `mode` repeats."""
+    padded = tuple(
+        length + before + after
+        for length, (before, after) in zip(signal.shape[2:], window.padding, strict=True)
+    )
+    fits_memory("padded input", (*signal.shape[:2], *padded), signal.dtype)
+    for axis, pair in enumerate(window.padding, start=2):
+        signal = signal.take(sources(signal.shape[axis], *pair, mode), axis)
+    return signal
+
+
+def fold(grad_padded: Array, size: tuple[int, ...], window: Window, mode: str) -> Array:
+    """Return the gradient of `signal` in :func:`extend`: each position's gradient goes back to the position that it repeats."""
+    for axis, (length, pair) in enumerate(zip(size, window.padding, strict=True), start=2):
+        shape = (*grad_padded.shape[:axis], length, *grad_padded.shape[axis + 1 :])
+        folded = np.zeros(shape, grad_padded.dtype)
+        np.add.at(folded, (slice(None),) * axis + (sources(length, *pair, mode),), grad_padded)
+        grad_padded = folded
+    return grad_padded

@@ -1,0 +1,71 @@
+"""The table of all operators: what iterates over operators iterates over this."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+from refconv.layers.conv import ConvGradients, conv, conv_backward, conv_backward_bound, conv_bound
+from refconv.layers.conv_transpose import (
+    ConvTransposeGradients,
+    conv_transpose,
+    conv_transpose_backward,
+    conv_transpose_backward_bound,
+    conv_transpose_bound,
+)
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One operator: its functions and bounds. Its name, inputs and attributes are read off the forward's signature."""
+
+    forward: Callable[..., Any]
+    backward: Callable[..., Any]
+    gradients: type  # the NamedTuple that `backward` returns
+    bound: Callable[..., Any]  # bound(arithmetic, output, *inputs, **attributes)
+    backward_bound: Callable[..., Any]  # backward_bound(arithmetic, gradients, grad_output, *inputs, **attributes)
+
+    @property
+    def name(self) -> str:
+        """The forward's name; the backward's is that and ``_backward``."""
+        return self.forward.__name__
+
+    @cached_property
+    def inputs(self) -> Mapping[str, bool]:
+        """The positional arrays in their order, and whether each may be None."""
+        return MappingProxyType(
+            {p.name: p.default is None for p in self._parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
+        )
+
+    @cached_property
+    def attributes(self) -> Mapping[str, object]:
+        """The keyword-only attributes and their defaults; ``inspect.Parameter.empty`` marks a required one."""
+        return MappingProxyType({p.name: p.default for p in self._parameters if p.kind is p.KEYWORD_ONLY})
+
+    @property
+    def differentiable(self) -> tuple[str, ...]:
+        """The inputs that have gradients, in the order in which `backward` returns them."""
+        return tuple(self.gradients._fields)  # type: ignore[attr-defined]  # of every NamedTuple
+
+    @property
+    def _parameters(self) -> list[inspect.Parameter]:
+        return list(inspect.signature(self.forward).parameters.values())
+
+
+operators: Mapping[str, Operator] = MappingProxyType(
+    {
+        row.name: row
+        for row in (
+            Operator(conv, conv_backward, ConvGradients, conv_bound, conv_backward_bound),
+            Operator(
+                conv_transpose,
+                conv_transpose_backward,
+                ConvTransposeGradients,
+                conv_transpose_bound,
+                conv_transpose_backward_bound,
+            ),
+        )
+    }
+)
