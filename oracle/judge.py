@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from oracle.subjects import resolve
 from properties import Case
 from refconv import ARITHMETICS, Arithmetic, Bound
 from refconv.arguments import Array
@@ -54,7 +55,7 @@ def compare(
     Parameters
     ----------
     implementation : object
-        Anything that offers functions named as the operators.
+        Anything that offers functions named as the operators, or its name, as :func:`oracle.load` takes it.
     case : Case
         The call.
     directions : iterable of str
@@ -67,6 +68,7 @@ def compare(
     Verdict
         Failed before declined before passed before absent.
     """
+    implementation = resolve(implementation, arithmetic)
     chosen = read_arithmetic(arithmetic, str(case.dtype))
     verdicts = [judge(implementation, case, direction, chosen) for direction in directions]
     return max(verdicts, key=lambda verdict: _SEVERITY.index(verdict.status))
@@ -101,7 +103,8 @@ def judge(implementation: object, case: Case, direction: str, arithmetic: Arithm
         return Verdict("declined", direction, reason=str(refusal) or None)
     except (Exception, SystemExit) as error:  # whatever foreign code raises is a verdict on it
         return Verdict("failed", direction, reason=_raised(error))
-    modified = [name for name, bits, array in zip(_names(case, direction), before, arrays, strict=True) if bits != _bits(array)]
+    names = argument_names(case, direction)
+    modified = [name for name, bits, array in zip(names, before, arrays, strict=True) if bits != _bits(array)]
     if modified:
         return Verdict("failed", direction, reason=f"modified {', '.join(modified)} in place")
     return _verdict(results, expectation(case, direction, arithmetic), case, direction, arithmetic)
@@ -111,7 +114,8 @@ def _bits(array: Array | None) -> bytes:
     return b"" if array is None else array.tobytes()
 
 
-def _names(case: Case, direction: str) -> tuple[str, ...]:
+def argument_names(case: Case, direction: str) -> tuple[str, ...]:
+    """The names of the arrays that the function for `direction` takes, in their order."""
     inputs = tuple(case.row.inputs)
     return inputs if direction == "forward" else ("grad_output", *inputs)
 

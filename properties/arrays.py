@@ -9,7 +9,8 @@ from refconv.arguments import Array
 
 
 def _integer(rng: Generator, shape: tuple[int, ...]) -> Array:
-    return rng.integers(-4, 5, shape)
+    values = rng.integers(-4, 4, shape)
+    return values + (values >= 0)
 
 
 def _normal(rng: Generator, shape: tuple[int, ...]) -> Array:
@@ -25,7 +26,7 @@ def _cancelling(rng: Generator, shape: tuple[int, ...]) -> Array:
 
 
 CONTENTS: dict[str, Callable[[Generator, tuple[int, ...]], Array]] = {
-    "integer": _integer,  # from -4 to 4: every partial sum is exact
+    "integer": _integer,  # from -4 to 4 but for 0: every partial sum is exact
     "normal": _normal,
     "wide": _wide,  # magnitudes from 2**-20 to 2**20, none of whose products under- or overflows
     "cancelling": _cancelling,  # ±1024 with a little noise: sums far smaller than their terms

@@ -48,15 +48,12 @@ class Case:
         defaults = self.row.attributes
         return [f"{name}={value!r}" for name, value in self.attributes.items() if value != defaults[name]]
 
-    def source(self) -> str:
-        """Python that assigns each array to its name, with ``np`` and ``lay_out`` to be imported: exact, layout included."""
-        return "\n".join(f"{name} = {_literal(array)}" for name, array in self.arrays.items())
 
-
-def _literal(array: Array | None) -> str:
+def literal(array: Array | None) -> str:
+    """Return Python that makes `array`, values and layout, out of ``np`` and :func:`properties.lay_out`."""
     if array is None:
         return "None"
-    with np.printoptions(threshold=array.size + 1, floatmode="unique", linewidth=10**9):
+    with np.printoptions(threshold=array.size + 1, floatmode="unique", linewidth=10**9, nanstr="np.nan", infstr="np.inf"):
         values = np.array2string(array, separator=", ").replace("\n", "")
     text = f"np.array({values}, dtype=np.{array.dtype})"
     if array.size == 0:

@@ -66,7 +66,7 @@ _MOST = {1: (6, 5, 4, 7, 7, 4), 2: (4, 4, 3, 5, 4, 3), 3: (3, 3, 2, 3, 2, 2)}
 
 _LAYOUTS = ("contiguous", *LAYOUTS)
 _channels = st.tuples(
-    _choice((1, 2, 3) * 4 + (0,), (False, True)),
+    _choice((1, 2, 3) * 8 + (0,), (False, True)),
     st.sampled_from((1, 1, 2, 3, 4)),
     _choice(range(1, 5), range(1, 5)),
 )
@@ -116,8 +116,8 @@ def _cases(build: Callable[..., Case], dtype: str, style: st.SearchStrategy[Any]
 
 def _conv_case(dtype: str, axes: tuple[Axis, ...], channels: Channels, style: Style, contents: Contents) -> Case:
     (batch, bias), groups, (per_in, per_out) = channels
-    axes = tuple(_padded(axis, style.padding) for axis in axes)
-    size = tuple(_conv_size(axis, style.padding_mode) for axis in axes)
+    axes = tuple(_conv_axis(axis, style) for axis in axes)
+    size = tuple(_conv_size(axis, style) for axis in axes)
     kernel = tuple(axis.kernel for axis in axes)
     window = _window_attributes(axes, style)
     if style.padding in ("valid", "same"):
@@ -137,9 +137,9 @@ def _conv_transpose_case(
     dtype: str, axes: tuple[Axis, ...], channels: Channels, style: Style, contents: Contents
 ) -> Case:
     (batch, bias), groups, (per_in, per_out) = channels
-    axes = tuple(_padded(axis, style.padding) for axis in axes)
-    extra = tuple(axis.last[1] % max(axis.stride, axis.dilation) for axis in axes)
-    size = tuple(_conv_transpose_size(axis, more) for axis, more in zip(axes, extra, strict=True))
+    axes = tuple(_conv_transpose_axis(axis, style) for axis in axes)
+    extra = tuple(_output_padding(axis) for axis in axes)
+    size = tuple(_conv_transpose_size(axis) for axis in axes)
     kernel = tuple(axis.kernel for axis in axes)
     window = _window_attributes(axes, style)
     out = transposed_output_size(size, read_window(kernel, **window), extra)
@@ -164,17 +164,43 @@ def _padded(axis: Axis, padding: str) -> Axis:
     return axis
 
 
-def _conv_size(axis: Axis, padding_mode: str) -> int:
+def _conv_axis(axis: Axis, style: Style) -> Axis:
+    axis = _padded(axis, style.padding)
+    size = _conv_size(axis, style)
+    windows = (size + sum(axis.sides) - axis.extent) // axis.stride + 1
+    return axis._replace(sides=(0, 0)) if style.padding_mode == "zeros" and _blind(axis, windows, size) else axis
+
+
+def _conv_size(axis: Axis, style: Style) -> int:
     last_position, slack = axis.last
     padded = last_position * axis.stride + axis.extent + slack % axis.stride
     needed = {"reflect": max(axis.sides) + 1, "circular": max(axis.sides)}
-    return max(padded - sum(axis.sides), needed.get(padding_mode, 1), 1)
+    return max(padded - sum(axis.sides), needed.get(style.padding_mode, 1), 1)
 
 
-def _conv_transpose_size(axis: Axis, output_padding: int) -> int:
+def _conv_transpose_axis(axis: Axis, style: Style) -> Axis:
+    axis = _padded(axis, style.padding)
+    windows = _conv_transpose_size(axis)
+    size = (windows - 1) * axis.stride - sum(axis.sides) + axis.extent + _output_padding(axis)
+    return axis._replace(sides=(0, 0)) if _blind(axis, windows, size) else axis
+
+
+def _conv_transpose_size(axis: Axis) -> int:
     last_position, _ = axis.last
-    missing = sum(axis.sides) + 1 - axis.extent - output_padding
+    missing = sum(axis.sides) + 1 - axis.extent - _output_padding(axis)
     return 1 + max(last_position, -(-missing // axis.stride))
+
+
+def _output_padding(axis: Axis) -> int:
+    _, slack = axis.last
+    return slack % max(axis.stride, axis.dilation)
+
+
+def _blind(axis: Axis, windows: int, size: int) -> bool:
+    """Whether no tap of any window falls within `size`: then all results are zero, and prove nothing."""
+    first = -axis.sides[0]
+    taps = range(first, first + axis.extent, axis.dilation)
+    return not any(0 <= tap + window * axis.stride < size for window in range(windows) for tap in taps)
 
 
 def _window_attributes(axes: tuple[Axis, ...], style: Style) -> dict[str, object]:

@@ -1,0 +1,1 @@
+"""How fast an implementation is, beside its peers: the benchmarks run with pytest."""

@@ -1,0 +1,80 @@
+"""The command ``refconv``; its subcommands are the entry points of the group ``refconv.commands``."""
+
+import inspect
+import os
+import sys
+from importlib.metadata import entry_points, version
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from refconv.table import Operator, operators
+
+
+class Commands(click.Group):
+    """A group that finds its commands through entry points, so that this package imports none of those above it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands that are installed."""
+        return sorted(entry_points(group="refconv.commands").names)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        """Load a command."""
+        for point in entry_points(group="refconv.commands", name=cmd_name):
+            command: click.Command = point.load()
+            return command
+        raise click.UsageError(f"no such command: {cmd_name}; known: {', '.join(self.list_commands(ctx))}")
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("refconv"), prog_name="refconv")
+def cli() -> None:
+    """Find out whether a convolution, forward and backward, is right."""
+
+
+@click.command("operators")
+def operators_command() -> None:
+    """List the operators: signature, summary, and the inputs that have gradients."""
+    console = Console(highlight=False)
+    for row in operators.values():
+        console.print(_described(row))
+
+
+def _described(row: Operator) -> Text:
+    positional = [f"{name}=None" if optional else name for name, optional in row.inputs.items()]
+    keywords = [
+        name if default is inspect.Parameter.empty else f"{name}={default!r}" for name, default in row.attributes.items()
+    ]
+    summary = (inspect.getdoc(row.forward) or "").partition("\n")[0]
+    signature = f"({', '.join([*positional, '*', *keywords])})"
+    return Text.assemble(
+        (row.name, "bold"), f"{signature}\n    {summary}\n    gradients: {', '.join(row.differentiable)}\n"
+    )
+
+
+def main() -> None:
+    """Run the command; what is wrong with it is said in one line, with exit status 2."""
+    try:
+        status = cli.main(standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(2)
+    except click.ClickException as error:
+        click.echo(f"refconv: {_one_line(error)}", err=True)
+        sys.exit(error.exit_code)
+    except click.Abort:
+        click.echo("refconv: interrupted", err=True)
+        sys.exit(130)
+    except BrokenPipeError:  # whoever read the output has gone; nothing is left to say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    sys.exit(status)
+
+
+def _one_line(error: click.ClickException) -> str:
+    line = " ".join(error.format_message().split())
+    if isinstance(error, click.NoSuchOption) and error.ctx is not None:
+        known = [name for parameter in error.ctx.command.get_params(error.ctx) for name in parameter.opts if name[:1] == "-"]
+        line = f"no such option: {error.option_name}; known: {', '.join(known)}"
+    return line
