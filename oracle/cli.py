@@ -71,7 +71,7 @@ def check_command(
     """
     sys.path.insert(0, os.getcwd())
     names = list(chosen) or list(operators)
-    with _progress(2 * len(names) * examples) as progress:
+    with _progress(len(names) * examples) as progress:
         try:
             report = check(
                 subject, names, dtype=dtype, examples=examples, seed=seed, arithmetic=arithmetic, progress=progress
@@ -87,7 +87,7 @@ def check_command(
 
 @contextmanager
 def _progress(total: int) -> Iterator[OnProgress]:
-    """Show how far the check is: a bar on a terminal, elsewhere a line for each operator and direction."""
+    """Show how far the check is: a bar on a terminal, elsewhere a line for each operator."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _line
@@ -95,9 +95,9 @@ def _progress(total: int) -> Iterator[OnProgress]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("loading", total=total)
-        yield lambda operator, direction, _: bar.update(task, advance=1, description=f"{operator} {direction}")
+        yield lambda operator, _: bar.update(task, advance=1, description=operator)
 
 
-def _line(operator: str, direction: str, cases: int) -> None:
+def _line(operator: str, cases: int) -> None:
     if cases == 1:
-        click.echo(f"checking {operator} {direction}", err=True)
+        click.echo(f"checking {operator}", err=True)

@@ -82,10 +82,14 @@ def read_arithmetic(name: str | None, dtype: str) -> Arithmetic:
         raise ValueError(f"arithmetic must be one of {', '.join(ARITHMETICS)}, got {name!r}") from None
 
 
+def function_name(operator: str, direction: str) -> str:
+    """What the function for `operator` in `direction` is called."""
+    return operator if direction == "forward" else f"{operator}_backward"
+
+
 def function_of(implementation: object, operator: str, direction: str) -> Callable[..., Any] | None:
     """The implementation's function for `operator` in `direction`, None where it has none."""
-    name = operator if direction == "forward" else f"{operator}_backward"
-    function: Callable[..., Any] | None = getattr(implementation, name, None)
+    function: Callable[..., Any] | None = getattr(implementation, function_name(operator, direction), None)
     return function
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from oracle.judge import argument_names, expectation
+from oracle.judge import argument_names, expectation, function_name
 from properties import Case
 from properties.case import literal
 from refconv import Arithmetic
@@ -18,8 +18,7 @@ def script(subject: object, case: Case, direction: str, arithmetic: Arithmetic) 
     if any("lay_out(" in line for line in arrays):
         imports.append("from properties import lay_out")
     made = f"oracle.load({subject!r})" if isinstance(subject, str) else "...  # what was checked"
-    function = case.operator if direction == "forward" else f"{case.operator}_backward"
-    call = f"{function}({', '.join([*names, *case.spelled_attributes])})"
+    call = f"{function_name(case.operator, direction)}({', '.join([*names, *case.spelled_attributes])})"
     return "\n".join(
         [
             *(line for line in imports if isinstance(subject, str) or line != "import oracle"),

@@ -7,16 +7,17 @@ from typing import Any
 import hypothesis
 from hypothesis import HealthCheck, Phase, Verbosity, given, settings
 from hypothesis.errors import Flaky
+from hypothesis.strategies import SearchStrategy
 
 from oracle.deviations import Deviation, deviation_of
-from oracle.judge import DIRECTIONS, Verdict, function_of, judge, read_arithmetic
+from oracle.judge import DIRECTIONS, Verdict, function_name, function_of, judge, read_arithmetic
 from oracle.report import Failure, Report, Tally
 from oracle.script import script
 from oracle.subjects import name_of, resolve, version_of
 from properties import Case, cases
 from refconv import Arithmetic, operators as table
 
-Progress = Callable[[str, str, int], None]
+Progress = Callable[[str, int], None]
 
 
 class _FailedCase(Exception):  # noqa: N818  # carries a case through Hypothesis; nobody else sees it
@@ -38,7 +39,8 @@ def check(
 ) -> Report:
     """Check an implementation against the reference over generated cases.
 
-    Every operator is checked forward and backward, each over `examples` cases, until one fails; that one is shrunk.
+    Every operator is checked forward and backward over the same `examples` cases. The first case that fails in one direction is
+    shrunk; the other direction goes on.
 
     Parameters
     ----------
@@ -56,7 +58,7 @@ def check(
     arithmetic : str, optional
         One of ``refconv.ARITHMETICS``, by whose error bounds to judge; by default that of `dtype`.
     progress : callable, optional
-        Called as ``progress(operator, direction, cases)`` after each case, with how many there were.
+        Called as ``progress(operator, cases)`` after each case, with how many there were.
 
     Returns
     -------
@@ -80,45 +82,52 @@ def check(
     strategies = {name: cases(name, dtype=dtype) for name in names}
     report = Report(name_of(subject), version_of(implementation), dtype, chosen.name, examples, seed)
     began = time.perf_counter()
-    known: dict[Deviation, list[bool]] = {}
     for name, strategy in strategies.items():
-        for direction in DIRECTIONS:
-            if function_of(implementation, name, direction) is None:
-                report.absent.append(name if direction == "forward" else f"{name}_backward")
-                continue
-            search = _Search(subject, implementation, Tally(name, direction), chosen, known, progress)
-            report.tallies.append(search.tally)
-            failure = search.run(strategy, examples, seed)
-            if failure is not None:
-                report.failures.append(failure)
-    report.deviations = [(deviation, len(failed), sum(failed)) for deviation, failed in known.items()]
+        search = _Search(subject, implementation, name, chosen, progress)
+        report.absent.extend(search.absent)
+        report.failures.extend(search.run(strategy, examples, seed))
+        report.tallies.extend(search.tallies.values())
+        report.deviations.extend((deviation, len(failed), sum(failed)) for deviation, failed in search.known.items())
     report.seconds = time.perf_counter() - began
     return report
 
 
 class _Search:
-    """The search for a failing case of one operator in one direction."""
+    """The search for failing cases of one operator, one at most in each direction."""
 
     def __init__(
-        self,
-        subject: Any,
-        implementation: Any,
-        tally: Tally,
-        arithmetic: Arithmetic,
-        known: dict[Deviation, list[bool]],
-        progress: Progress | None,
+        self, subject: Any, implementation: Any, operator: str, arithmetic: Arithmetic, progress: Progress | None
     ) -> None:
         self.subject = subject
         self.implementation = implementation
-        self.tally = tally
+        self.operator = operator
         self.arithmetic = arithmetic
-        self.known = known
         self.progress = progress
-        self.first: _FailedCase | None = None
+        offered = [direction for direction in DIRECTIONS if function_of(implementation, operator, direction)]
+        self.absent = [function_name(operator, direction) for direction in DIRECTIONS if direction not in offered]
+        self.tallies = {direction: Tally(operator, direction) for direction in offered}
+        self.open = set(offered)  # the directions in which no case has failed yet
+        self.known: dict[Deviation, list[bool]] = {}
+        self.failed: _FailedCase | None = None  # the first one of the present round
 
-    def run(self, strategy: hypothesis.strategies.SearchStrategy[Case], examples: int, seed: int) -> Failure | None:
-        """Judge `examples` cases; return the first failure, shrunk."""
-        chosen = settings(
+    def run(self, strategy: SearchStrategy[Case], examples: int, seed: int) -> list[Failure]:
+        """Judge `examples` cases; after a failure once more, for the other direction."""
+        failures = []
+        while self.open:
+            failure = self._round(strategy, examples, seed)
+            if failure is None:
+                break
+            failures.append(failure)
+            self.open.remove(failure.direction)
+        return failures
+
+    def _round(self, strategy: SearchStrategy[Case], examples: int, seed: int) -> Failure | None:
+        self.failed = None
+        self.tallies.update({direction: Tally(self.operator, direction) for direction in self.open})
+        self.known.clear()
+
+        @hypothesis.seed(seed)
+        @settings(
             max_examples=examples,
             phases=(Phase.generate, Phase.shrink),
             database=None,
@@ -127,44 +136,50 @@ class _Search:
             suppress_health_check=list(HealthCheck),  # how slow the implementation is isn't ours to judge
             verbosity=Verbosity.quiet,
         )
-
-        @hypothesis.seed(seed)
-        @chosen
         @given(strategy)
         def search(case: Case) -> None:
-            self._judge(case)
+            failed = self._generated(case) if self.failed is None else self._shrunk(case, self.failed.verdict.direction)
+            if failed is not None:
+                raise failed  # all from this line, by which Hypothesis tells bugs apart
 
         try:
             search()
         except _FailedCase as failed:
-            return self._failure(failed.case, failed.verdict.reason or "failed")
+            return self._failure(failed.case, failed.verdict, "")
         except Flaky:
-            assert self.first is not None
-            note = "not reproducible: the same case passed when it was run again"
-            return self._failure(self.first.case, f"{self.first.verdict.reason} ({note})")
+            assert self.failed is not None
+            note = " (not reproducible: the same case passed when it was run again)"
+            return self._failure(self.failed.case, self.failed.verdict, note)
         return None
 
-    def _judge(self, case: Case) -> None:
-        verdict = judge(self.implementation, case, self.tally.direction, self.arithmetic)
-        if self.first is None:  # afterwards, Hypothesis shrinks
-            self.tally.add(verdict)
-            if self.progress is not None:
-                self.progress(self.tally.operator, self.tally.direction, self.tally.cases)
-        deviation = deviation_of(self.implementation, case, self.tally.direction)
-        if deviation is not None:
-            self.known.setdefault(deviation, []).append(verdict.status == "failed")
-        elif verdict.status == "failed":
-            failed = _FailedCase(case, verdict)
-            self.first = self.first or failed
-            raise failed
+    def _generated(self, case: Case) -> _FailedCase | None:
+        """Judge a new case in every direction that is still open, and count the verdicts."""
+        for direction in DIRECTIONS:
+            if direction in self.open:
+                verdict = judge(self.implementation, case, direction, self.arithmetic)
+                self.tallies[direction].add(verdict)
+                deviation = deviation_of(self.implementation, case, direction)
+                if deviation is not None:
+                    self.known.setdefault(deviation, []).append(verdict.status == "failed")
+                elif verdict.status == "failed":
+                    self.failed = self.failed or _FailedCase(case, verdict)
+        if self.progress is not None:
+            self.progress(self.operator, max(tally.cases for tally in self.tallies.values()))
+        return self.failed
 
-    def _failure(self, case: Case, reason: str) -> Failure:
+    def _shrunk(self, case: Case, direction: str) -> _FailedCase | None:
+        """Judge a smaller case in the direction that failed."""
+        verdict = judge(self.implementation, case, direction, self.arithmetic)
+        failed = verdict.status == "failed" and deviation_of(self.implementation, case, direction) is None
+        return _FailedCase(case, verdict) if failed else None
+
+    def _failure(self, case: Case, verdict: Verdict, note: str) -> Failure:
         return Failure(
-            operator=case.operator,
-            direction=self.tally.direction,
+            operator=self.operator,
+            direction=verdict.direction,
             law="equals the definition",
             case=case,
-            reason=reason,
+            reason=f"{verdict.reason}{note}",
             diagnosis=None,
-            script=script(self.subject, case, self.tally.direction, self.arithmetic),
+            script=script(self.subject, case, verdict.direction, self.arithmetic),
         )

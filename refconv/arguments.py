@@ -50,7 +50,8 @@ def array(argument: str, value: object, *, like: Array | None = None) -> Array:
         raise InvalidTypeError(argument, "have dtype float32, float64 or complex128", value.dtype)
     if like is not None and value.dtype.type is not like.dtype.type:
         raise InvalidTypeError(argument, f"have the dtype of input, {like.dtype}", value.dtype)
-    fits_memory(argument, value.shape, value.dtype)  # a stride of 0 makes arrays larger than that
+    if value.nbytes > MEMORY:  # a stride of 0 makes such arrays
+        raise too_large(argument, value.shape, value.nbytes)
     return np.require(value, value.dtype.newbyteorder("="), "CAW")
 
 
@@ -64,7 +65,12 @@ def fits_memory(argument: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> 
     """Refuse an array of `shape` that is larger than the machine's memory, before it is allocated."""
     size = dtype.itemsize * math.prod(max(length, 1) for length in shape)  # NumPy's limit holds for empty arrays, too
     if size > MEMORY:
-        raise InvalidValueError(argument, f"fit into memory ({MEMORY} bytes)", f"shape {shape} ({size} bytes)")
+        raise too_large(argument, shape, size)
+
+
+def too_large(argument: str, shape: tuple[int, ...], size: int) -> InvalidValueError:
+    """Return the error for an array that is larger than the machine's memory."""
+    return InvalidValueError(argument, f"fit into memory ({MEMORY} bytes)", f"shape {shape} ({size} bytes)")
 
 
 def one_of(argument: str, value: object, choices: Sequence[str]) -> str:
@@ -92,7 +98,7 @@ def per_axis(argument: str, value: object, rank: int, *, at_least: int) -> tuple
 
 def is_integer(value: object) -> bool:
     """Whether `value` counts as an int: Python's and NumPy's do, bools don't."""
-    return isinstance(value, Integral) and not isinstance(value, bool)
+    return type(value) is int or (isinstance(value, Integral) and not isinstance(value, bool))
 
 
 def within(argument: str, entries: Sequence[Any], at_least: int, *, shown: object) -> tuple[int, ...]:

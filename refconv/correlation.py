@@ -59,9 +59,16 @@ def _output_at(n, co, od, oh, ow, input, weight, window):
 
 
 @njit(nogil=True, cache=True)
+def _undilated(position, stride, size):
+    # The index in grad_output of a position of the stride-dilated one, -1 where a zero was inserted or padded.
+    index = position // stride
+    return index if position % stride == 0 and 0 <= index < size else -1
+
+
+@njit(nogil=True, cache=True)
 def _grad_input_at(n, ci, d, h, w, grad_output, weight, window):
-    # Full correlation: the last tap of the rotated kernel lies on position 0 of the padded input first, so each axis begins
-    # `dilation * (kernel - 1)` before it. Of the stride-dilated grad_output only multiples of the stride aren't inserted zeros.
+    # Full correlation of the stride-dilated grad_output with the rotated kernel: its window over position d of the padded input begins
+    # the kernel's whole reach, dilation * (kernel - 1), before it.
     (SD, SH, SW), (PD, PH, PW), (DD, DH, DW), groups = window
     _, C_out, OD, OH, OW = grad_output.shape
     _, C_group, KD, KH, KW = weight.shape
@@ -70,17 +77,15 @@ def _grad_input_at(n, ci, d, h, w, grad_output, weight, window):
     first = group * C_out_group  # the first output channel that sees ci
     total = grad_output.dtype.type(0)
     for kd in range(KD):
-        dilated_d = d + PD - (KD - 1) * DD + kd * DD
+        od = _undilated(d + PD - (KD - 1) * DD + kd * DD, SD, OD)
         for kh in range(KH):
-            dilated_h = h + PH - (KH - 1) * DH + kh * DH
+            oh = _undilated(h + PH - (KH - 1) * DH + kh * DH, SH, OH)
             for kw in range(KW):
-                dilated_w = w + PW - (KW - 1) * DW + kw * DW
-                if dilated_d % SD == 0 and dilated_h % SH == 0 and dilated_w % SW == 0:
-                    od, oh, ow = dilated_d // SD, dilated_h // SH, dilated_w // SW
-                    if 0 <= od < OD and 0 <= oh < OH and 0 <= ow < OW:
-                        for co in range(first, first + C_out_group):
-                            rotated = weight[co, c, KD - 1 - kd, KH - 1 - kh, KW - 1 - kw]
-                            total += grad_output[n, co, od, oh, ow] * rotated
+                ow = _undilated(w + PW - (KW - 1) * DW + kw * DW, SW, OW)
+                if od >= 0 and oh >= 0 and ow >= 0:
+                    for co in range(first, first + C_out_group):
+                        rotated = weight[co, c, KD - 1 - kd, KH - 1 - kh, KW - 1 - kw]
+                        total += grad_output[n, co, od, oh, ow] * rotated
     return total
 
 
