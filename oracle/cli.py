@@ -24,7 +24,7 @@ class NotLoadedError(click.ClickException):
     exit_code = 3
 
 
-def _writable(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+def _writable(_: click.Context, __: click.Parameter, path: Path | None) -> Path | None:
     """Refuse a path that couldn't be written, before the check has run for nothing."""
     if path is not None and not path.parent.is_dir():
         raise click.BadParameter(f"no such folder: {path.parent}")
@@ -38,9 +38,13 @@ _REPORT: dict[str, Any] = {
 }
 
 
-@click.command("check", epilog="Exit status: 0 conforms, 1 doesn't, 2 the command was wrong, 3 SUBJECT couldn't be loaded.")
+@click.command(
+    "check", epilog="Exit status: 0 conforms, 1 doesn't, 2 the command was wrong, 3 SUBJECT couldn't be loaded."
+)
 @click.argument("subject")
-@click.option("--operator", "chosen", multiple=True, type=click.Choice(list(operators)), help="Only these; all by default.")
+@click.option(
+    "--operator", "chosen", multiple=True, type=click.Choice(list(operators)), help="Only these; all by default."
+)
 @click.option("--dtype", type=click.Choice(DTYPES), default="float32", show_default=True, help="Of the arrays.")
 @click.option(
     "--arithmetic",
@@ -67,7 +71,8 @@ def check_command(
 ) -> int:
     """Check whether SUBJECT computes what the reference does.
 
-    SUBJECT is an adapter (torch, torch@cuda), refconv itself, or package.module[:object], which is looked for in the current folder, too.
+    SUBJECT is an adapter (torch, torch@cuda), refconv itself, or package.module[:object], which is looked for in the
+    current folder, too.
     """
     sys.path.insert(0, os.getcwd())
     names = list(chosen) or list(operators)

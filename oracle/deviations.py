@@ -23,7 +23,7 @@ class Deviation:
 
 
 def deviation_of(implementation: object, case: Case, direction: str) -> Deviation | None:
-    """The first deviation of `implementation` that matches `case` in `direction`."""
+    """Return the first deviation of `implementation` that matches `case` in `direction`."""
     declared: tuple[Deviation, ...] = getattr(implementation, "deviations", ())
     for deviation in declared:
         if (deviation.operator, deviation.direction) == (case.operator, direction) and deviation.matches(case):

@@ -83,12 +83,12 @@ def read_arithmetic(name: str | None, dtype: str) -> Arithmetic:
 
 
 def function_name(operator: str, direction: str) -> str:
-    """What the function for `operator` in `direction` is called."""
+    """Return what the function for `operator` in `direction` is called."""
     return operator if direction == "forward" else f"{operator}_backward"
 
 
 def function_of(implementation: object, operator: str, direction: str) -> Callable[..., Any] | None:
-    """The implementation's function for `operator` in `direction`, None where it has none."""
+    """Return the implementation's function for `operator` in `direction`, None where it has none."""
     function: Callable[..., Any] | None = getattr(implementation, function_name(operator, direction), None)
     return function
 
@@ -119,7 +119,7 @@ def _bits(array: Array | None) -> bytes:
 
 
 def argument_names(case: Case, direction: str) -> tuple[str, ...]:
-    """The names of the arrays that the function for `direction` takes, in their order."""
+    """Return the names of the arrays that the function for `direction` takes, in their order."""
     inputs = tuple(case.row.inputs)
     return inputs if direction == "forward" else ("grad_output", *inputs)
 
@@ -139,8 +139,13 @@ def _results(returned: Any, case: Case, direction: str) -> dict[str, Array | Non
     elif isinstance(returned, tuple | list) and len(returned) == len(names):
         gradients = list(returned)
     else:
-        raise TypeError(f"a backward must return a gradient for each of {', '.join(names)}, got {type(returned).__name__}")
-    return {f"grad_{name}": None if gradient is None else _read(gradient) for name, gradient in zip(names, gradients, strict=True)}
+        raise TypeError(
+            f"a backward must return a gradient for each of {', '.join(names)}, got {type(returned).__name__}"
+        )
+    return {
+        f"grad_{name}": None if gradient is None else _read(gradient)
+        for name, gradient in zip(names, gradients, strict=True)
+    }
 
 
 def _read(returned: Any) -> Array:
@@ -150,7 +155,7 @@ def _read(returned: Any) -> Array:
 
 
 def expectation(case: Case, direction: str, arithmetic: Arithmetic) -> dict[str, Expected | None]:
-    """The reference's results in float64 with their bounds, by name; None where an input was None."""
+    """Return the reference's results in float64 with their bounds, by name; None where an input was None."""
     inputs = [None if array is None else array.astype(np.float64) for array in case.inputs]
     row = case.row
     with np.errstate(all="ignore"):  # what isn't finite is compared as it is
@@ -174,8 +179,8 @@ def _verdict(
     arithmetic: Arithmetic,
 ) -> Verdict:
     wanted = [item for item in expected.values() if item is not None]
-    reasons = [_wrong(name, results[name], item, case.dtype, arithmetic) for name, item in expected.items()]
-    reasons = [reason for reason in reasons if reason is not None]
+    judged = [_wrong(name, results[name], item, case.dtype, arithmetic) for name, item in expected.items()]
+    reasons = [reason for reason in judged if reason is not None]
     return Verdict(
         "failed" if reasons else "passed",
         direction,
@@ -191,7 +196,7 @@ def _wrong(
 ) -> str | None:
     """Say what is wrong with one result, None where nothing is."""
     if expected is None or got is None:
-        return None if got is expected else f"{name} must be {_kind(expected)}, got {_kind(got)}"
+        return None if got is None and expected is None else f"{name} must be {_kind(expected)}, got {_kind(got)}"
     if got.shape != expected.value.shape:
         return f"{name} must have shape {expected.value.shape}, got {got.shape}"
     if got.dtype != dtype:
@@ -204,7 +209,9 @@ def _wrong(
     margin = f"± {limit:.2g}" if limit else "exactly"
     where = f"{name}[{', '.join(map(str, index))}] = {got[index]!s}, expected {expected.value[index]:.9g} {margin}"
     inaccurate = bool((_errors(got, expected)[wrong] <= expected.bound.rigorous[wrong]).all())
-    return f"{where} ({wrong.sum()} of {wrong.size} {f'less accurate than {arithmetic.name}' if inaccurate else 'wrong'})"
+    return (
+        f"{where} ({wrong.sum()} of {wrong.size} {f'less accurate than {arithmetic.name}' if inaccurate else 'wrong'})"
+    )
 
 
 def _kind(value: object) -> str:

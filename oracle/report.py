@@ -19,7 +19,7 @@ from oracle.judge import Verdict
 from properties import Case
 
 FEW = 0.1
-"""An operator of which less than this share was judged, the rest declined, counts as declined, and the check doesn't pass."""
+"""Where less than this share of an operator's cases was judged, the rest declined, the check doesn't pass."""
 
 
 @dataclass
@@ -63,7 +63,7 @@ class Failure:
     script: str  # Python that shows it
 
     def __str__(self) -> str:
-        """The reason and the call."""
+        """Show the reason and the call."""
         return f"{self.reason}  {self.case!r}"
 
 
@@ -80,7 +80,9 @@ class Report:
     tallies: list[Tally] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     absent: list[str] = field(default_factory=list)  # functions that the implementation lacks
-    deviations: list[tuple[Deviation, int, int]] = field(default_factory=list)  # with how many cases matched, and failed
+    deviations: list[tuple[Deviation, int, int]] = field(
+        default_factory=list
+    )  # with how many cases matched, and failed
     seconds: float = 0.0
 
     @property
@@ -97,7 +99,7 @@ class Report:
         return {operator: count for operator, count in counts.items() if count}
 
     def __str__(self) -> str:
-        """What the terminal shows."""
+        """Return what the terminal shows."""
         console = Console(file=io.StringIO(), width=120, color_system=None)
         with console.capture() as capture:
             self.show(console)

@@ -15,7 +15,8 @@ from oracle.report import Failure, Report, Tally
 from oracle.script import script
 from oracle.subjects import name_of, resolve, version_of
 from properties import Case, cases
-from refconv import Arithmetic, operators as table
+from refconv import Arithmetic
+from refconv import operators as table
 
 Progress = Callable[[str, int], None]
 
@@ -39,14 +40,14 @@ def check(
 ) -> Report:
     """Check an implementation against the reference over generated cases.
 
-    Every operator is checked forward and backward over the same `examples` cases. The first case that fails in one direction is
-    shrunk; the other direction goes on.
+    Every operator is checked forward and backward over the same `examples` cases. The first case that fails in one
+    direction is shrunk; the other direction goes on.
 
     Parameters
     ----------
     implementation : object
-        Anything that offers functions named as the operators: a module, an object, what :func:`oracle.subject` returns, or the
-        name of one, as :func:`oracle.load` takes it.
+        Anything that offers functions named as the operators: a module, an object, what :func:`oracle.subject`
+        returns, or the name of one, as :func:`oracle.load` takes it.
     operators : iterable of str, optional
         The operators to check; by default all of ``refconv.operators``.
     dtype : {"float32", "float64"}

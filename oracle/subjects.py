@@ -45,7 +45,8 @@ def load(name: str, *, arithmetic: str | None = None) -> Any:
     Parameters
     ----------
     name : str
-        An adapter's (``torch``, ``torch@cuda``), ``refconv``, or ``package.module[:object]``. A class is called without arguments.
+        An adapter's (``torch``, ``torch@cuda``), ``refconv``, or ``package.module[:object]``. A class is called
+        without arguments.
     arithmetic : str, optional
         What an adapter is asked to compute in: ``tf32`` has `torch@cuda` use TF32, which it doesn't otherwise.
 
@@ -81,7 +82,7 @@ def resolve(implementation: object, arithmetic: str | None) -> Any:
 
 
 def name_of(implementation: object) -> str:
-    """What reports call `implementation`, an object or a name."""
+    """Return what reports call `implementation`, an object or a name."""
     if isinstance(implementation, str):
         return implementation
     named = getattr(implementation, "name", None) or getattr(implementation, "__name__", None)
@@ -89,6 +90,6 @@ def name_of(implementation: object) -> str:
 
 
 def version_of(implementation: object) -> str | None:
-    """The version of `implementation` where it says one."""
+    """Return the version of `implementation` where it says one."""
     version = getattr(implementation, "version", None) or getattr(implementation, "__version__", None)
     return version if isinstance(version, str) else None

@@ -2,6 +2,7 @@
 
 from properties.arrays import CONTENTS, LAYOUTS, content, lay_out
 from properties.case import Case
+from properties.invalid import InvalidCase, invalid_cases
 from properties.strategies import cases
 
-__all__ = ["CONTENTS", "LAYOUTS", "Case", "cases", "content", "lay_out"]
+__all__ = ["CONTENTS", "LAYOUTS", "Case", "InvalidCase", "cases", "content", "invalid_cases", "lay_out"]

@@ -35,7 +35,7 @@ class Case:
         return {"grad_output": self.grad_output, **dict(zip(self.row.inputs, self.inputs, strict=True))}
 
     def __repr__(self) -> str:
-        """The call with shapes in place of the arrays."""
+        """Show the call with shapes in place of the arrays."""
         shapes = [
             f"{name}=None" if array is None else f"{name}{list(array.shape)}"
             for name, array in zip(self.row.inputs, self.inputs, strict=True)
@@ -53,7 +53,9 @@ def literal(array: Array | None) -> str:
     """Return Python that makes `array`, values and layout, out of ``np`` and :func:`properties.lay_out`."""
     if array is None:
         return "None"
-    with np.printoptions(threshold=array.size + 1, floatmode="unique", linewidth=10**9, nanstr="np.nan", infstr="np.inf"):
+    with np.printoptions(
+        threshold=array.size + 1, floatmode="unique", linewidth=10**9, nanstr="np.nan", infstr="np.inf"
+    ):
         values = np.array2string(array, separator=", ").replace("\n", "")
     text = f"np.array({values}, dtype=np.{array.dtype})"
     if array.size == 0:

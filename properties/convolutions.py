@@ -1,7 +1,7 @@
 """Cases of `conv` and `conv_transpose`: sizes are derived from what is drawn, so every case is valid as it is built.
 
-Each axis has its own kernel, stride, dilation and padding on either side, since symmetric cases hide swapped axes. All shrink towards
-one axis, one channel, a batch of one, windows of one tap, and small integers.
+Each axis has its own kernel, stride, dilation and padding on either side, since symmetric cases hide swapped axes.
+All shrink towards one axis, one channel, a batch of one, windows of one tap, and small integers.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,7 +16,7 @@ from refconv.geometry import output_size, read_window, transposed_output_size
 
 
 class Axis(NamedTuple):
-    """One spatial axis as it is drawn; the window's positions begin at 0, the slack is what lies beyond the last of them."""
+    """One spatial axis as it is drawn; windows begin at position 0, the slack is what lies beyond the last of them."""
 
     kernel: int
     stride: int
@@ -55,13 +55,13 @@ class Style(NamedTuple):
 
 
 def _choice(*options: Iterable[object]) -> st.SearchStrategy[Any]:
-    """One entry of each of `options`, drawn at once, which costs a third; shrinks towards the first of each, all alike."""
+    """Draw one entry of each of `options` at once, which costs a third; shrinks towards the first of each alike."""
     ranked = [list(enumerate(entries)) for entries in options]
     rows = sorted(product(*ranked), key=lambda row: sum(index for index, _ in row))
     return st.sampled_from([tuple(entry for _, entry in row) for row in rows])
 
 
-# The most that is drawn for a kernel, stride, dilation, padding, last position and slack, by rank: more axes, shorter ones.
+# The most that is drawn for a kernel, stride, dilation, padding, last position and slack: more axes, shorter ones.
 _MOST = {1: (6, 5, 4, 7, 7, 4), 2: (4, 4, 3, 5, 4, 3), 3: (3, 3, 2, 3, 2, 2)}
 
 _LAYOUTS = ("contiguous", *LAYOUTS)
@@ -109,7 +109,9 @@ def conv_transpose_cases(dtype: str) -> st.SearchStrategy[Case]:
 def _cases(build: Callable[..., Case], dtype: str, style: st.SearchStrategy[Any]) -> st.SearchStrategy[Case]:
     def case(drawn: tuple[Any, ...]) -> Case:
         axes, channels, style, contents = drawn
-        return build(dtype, tuple(Axis(*axis) for axis in axes), Channels(*channels), Style(*style), Contents(*contents))
+        return build(
+            dtype, tuple(Axis(*axis) for axis in axes), Channels(*channels), Style(*style), Contents(*contents)
+        )
 
     return st.tuples(_any_axes, _channels, style, _contents).map(case)
 
@@ -203,7 +205,7 @@ def _blind(axis: Axis, windows: int, size: int) -> bool:
     return not any(0 <= tap + window * axis.stride < size for window in range(windows) for tap in taps)
 
 
-def _window_attributes(axes: tuple[Axis, ...], style: Style) -> dict[str, object]:
+def _window_attributes(axes: tuple[Axis, ...], style: Style) -> dict[str, Any]:
     sides = tuple(axis.sides if style.padding == "asymmetric" else axis.sides[0] for axis in axes)
     return {
         "stride": _spelled(tuple(axis.stride for axis in axes), style),
@@ -224,13 +226,11 @@ def _case(
     dtype: str,
     contents: Contents,
 ) -> Case:
-    arrays = [
-        None if shape is None else content(contents.kind, shape, dtype, contents.seed + index)
-        for index, shape in enumerate(shapes)
+    seeds = range(contents.seed, contents.seed + len(shapes))
+    arrays: list[Any] = [
+        None if shape is None else content(contents.kind, shape, dtype, seed)
+        for shape, seed in zip(shapes, seeds, strict=True)
     ]
-    layouts = (*contents.layouts, "contiguous")
-    grad_output, *inputs = [
-        array if array is None else lay_out(array, layout) if array.ndim > 1 else array
-        for array, layout in zip(arrays, layouts, strict=True)
-    ]
+    arrays[:3] = [lay_out(array, layout) for array, layout in zip(arrays, contents.layouts, strict=False)]
+    grad_output, *inputs = arrays
     return Case(operator, tuple(inputs), attributes, grad_output)

@@ -15,10 +15,10 @@ DTYPES = ("float32", "float64")
 
 
 def cases(operator: str, *, dtype: str = "float32") -> st.SearchStrategy[Case]:
-    """Valid calls of `operator` with arrays of `dtype`.
+    """Draw valid calls of `operator` with arrays of `dtype`.
 
-    Shrinks towards one spatial axis, one channel, a batch of one, a window of one tap, and integers from -4 to 4. What the arrays hold
-    comes from a drawn seed, so a case costs about a millisecond whatever its size.
+    Shrinks towards one spatial axis, one channel, a batch of one, a window of one tap, and integers from -4 to 4.
+    What the arrays hold comes from a drawn seed, so a case costs about a millisecond whatever its size.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The reference: every layer of a CNN, forward and backward, with gradients that are verified and error bounds that are derived."""
+"""The reference: layers of a CNN, forward and backward, with verified gradients and derived error bounds."""
 
 from refconv.arguments import InvalidTypeError, InvalidValueError
 from refconv.bounds import ARITHMETICS, Arithmetic, Bound

@@ -17,7 +17,7 @@ LARGEST = 2**31 - 1  # of an attribute: products of two, plus a third, stay with
 MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 2**63 - 1
 
 
-class _Invalid(Exception):
+class _Invalid(Exception):  # noqa: N818  # never raised itself
     """``{argument} must {rule}, got {got}``; pickles, so that it can cross a process boundary."""
 
     def __init__(self, argument: str, rule: str, got: object) -> None:
@@ -52,7 +52,7 @@ def array(argument: str, value: object, *, like: Array | None = None) -> Array:
         raise InvalidTypeError(argument, f"have the dtype of input, {like.dtype}", value.dtype)
     if value.nbytes > MEMORY:  # a stride of 0 makes such arrays
         raise too_large(argument, value.shape, value.nbytes)
-    return np.require(value, value.dtype.newbyteorder("="), "CAW")
+    return np.require(value, value.dtype.newbyteorder("="), ("C", "A", "W"))
 
 
 def shape(argument: str, value: Array, expected: tuple[int, ...]) -> None:

@@ -1,17 +1,19 @@
 """How far a correct computation may lie from the exact result: error bounds in place of tolerances.
 
-Every output of a multilinear operator is a sum of n products. With T its exact value, M the sum of the products' magnitudes and S2
-the sum of their squares, all three computed by the operator itself, two bounds hold element by element, for any order of summation,
-with or without fused multiply-adds:
+Every output of a multilinear operator is a sum of n products. With T its exact value, M the sum of the products'
+magnitudes and S2 the sum of their squares, all three computed by the operator itself, two bounds hold element by
+element, for any order of summation, with or without fused multiply-adds:
 
     rigorous      |computed - T| <= gamma M,  gamma = t / (1 - t),  t = u_product + (n - 1) u_accumulation + u_storage
     statistical   B = sqrt(u_accumulation^2 n (max(S2 - T^2/n, 0)/6 + T^2/3) + u_product^2 S2) + u_storage |T|
 
-The first is Higham's (Accuracy and Stability of Numerical Algorithms, 2nd ed., chapter 3; the sum of n rounded products passes each
-through at most n + 1 roundings). The second models the random walk of rounding errors, whose steps are as large as the partial sums:
-honest errors are a small multiple of it for any n, where gamma M grows out of sight.
+The first is Higham's (Accuracy and Stability of Numerical Algorithms, 2nd ed., chapter 3; the sum of n rounded
+products passes each through at most n + 1 roundings). The second models the random walk of rounding errors, whose
+steps are as large as the partial sums: honest errors are a small multiple of it for any n, where gamma M grows out of
+sight.
 
-On small integers every partial sum is representable, so all correct direct algorithms give the same bits: there, both bounds are 0.
+On small integers every partial sum is representable, so all correct direct algorithms give the same bits: there, both
+bounds are 0.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -67,8 +69,8 @@ def multilinear(
     values: Iterable[Array | None],
     inputs: Iterable[Array | None],
     attributes: Mapping[str, object],
-) -> tuple[Bound | None, ...]:
-    """Bound the distance between what `arithmetic` gives for a multilinear operator and what the reference gives in float64.
+) -> tuple[Any, ...]:
+    """Bound how far what `arithmetic` gives for a multilinear operator lies from the reference in float64.
 
     Parameters
     ----------
@@ -89,8 +91,8 @@ def multilinear(
         One for each of `values`, None where the value is.
     """
 
-    def sums(transform: Callable[[Array], Array]) -> tuple[Array | None, ...]:
-        results = function(*(None if array is None else transform(array) for array in inputs), **attributes)
+    def sums(transform: Callable[[Array], Array]) -> tuple[Any, ...]:
+        results: Any = function(*(None if array is None else transform(array) for array in inputs), **attributes)
         return results if isinstance(results, tuple) else (results,)
 
     values, inputs = tuple(values), tuple(inputs)
@@ -100,8 +102,8 @@ def multilinear(
             return tuple(None if value is None else Bound(*[np.zeros(value.shape)] * 2) for value in values)
         counts, squares = sums(np.ones_like), sums(np.square)
         return tuple(
-            None if value is None else _bound(arithmetic, value, *sums_of_value)
-            for value, *sums_of_value in zip(values, magnitudes, counts, squares, strict=True)
+            None if value is None else _bound(arithmetic, value, magnitude, count, square)
+            for value, magnitude, count, square in zip(values, magnitudes, counts, squares, strict=True)
         )
 
 

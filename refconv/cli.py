@@ -44,7 +44,8 @@ def operators_command() -> None:
 def _described(row: Operator) -> Text:
     positional = [f"{name}=None" if optional else name for name, optional in row.inputs.items()]
     keywords = [
-        name if default is inspect.Parameter.empty else f"{name}={default!r}" for name, default in row.attributes.items()
+        name if default is inspect.Parameter.empty else f"{name}={default!r}"
+        for name, default in row.attributes.items()
     ]
     summary = (inspect.getdoc(row.forward) or "").partition("\n")[0]
     signature = f"({', '.join([*positional, '*', *keywords])})"
@@ -75,6 +76,8 @@ def main() -> None:
 def _one_line(error: click.ClickException) -> str:
     line = " ".join(error.format_message().split())
     if isinstance(error, click.NoSuchOption) and error.ctx is not None:
-        known = [name for parameter in error.ctx.command.get_params(error.ctx) for name in parameter.opts if name[:1] == "-"]
+        known = [
+            name for parameter in error.ctx.command.get_params(error.ctx) for name in parameter.opts if name[:1] == "-"
+        ]
         line = f"no such option: {error.option_name}; known: {', '.join(known)}"
     return line

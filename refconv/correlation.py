@@ -1,10 +1,11 @@
 """The correlation of a signal with a kernel, and its two transposes: the loops under every convolution.
 
-Correlation is linear in the signal and in the weight. Its transpose in the signal is the gradient of a convolution's input and, read
-forwards, the transposed convolution; its transpose in the weight is the gradient of the weight of both.
+Correlation is linear in the signal and in the weight. Its transpose in the signal is the gradient of a convolution's
+input and, read forwards, the transposed convolution; its transpose in the weight is the gradient of the weight of
+both.
 
-The loops run over three spatial axes; fewer are lifted by unit axes. One function gives one element, which is the formula; the bare
-loop beside it stores it.
+The loops run over three spatial axes; fewer are lifted by unit axes. One function gives one element, which is the
+formula; the bare loop beside it stores it.
 """
 
 import numpy as np
@@ -67,8 +68,8 @@ def _undilated(position, stride, size):
 
 @njit(nogil=True, cache=True)
 def _grad_input_at(n, ci, d, h, w, grad_output, weight, window):
-    # Full correlation of the stride-dilated grad_output with the rotated kernel: its window over position d of the padded input begins
-    # the kernel's whole reach, dilation * (kernel - 1), before it.
+    # Full correlation of the stride-dilated grad_output with the rotated kernel: the window of position d of the padded
+    # input begins the kernel's whole reach, dilation * (kernel - 1), before it.
     (SD, SH, SW), (PD, PH, PW), (DD, DH, DW), groups = window
     _, C_out, OD, OH, OW = grad_output.shape
     _, C_group, KD, KH, KW = weight.shape
@@ -139,6 +140,4 @@ def _fill_grad_weight(grad_weight, grad_output, input, window):
             for kd in range(KD):
                 for kh in range(KH):
                     for kw in range(KW):
-                        grad_weight[co, c, kd, kh, kw] = _grad_weight_at(
-                            co, c, kd, kh, kw, grad_output, input, window
-                        )
+                        grad_weight[co, c, kd, kh, kw] = _grad_weight_at(co, c, kd, kh, kw, grad_output, input, window)

@@ -1,7 +1,7 @@
 """Where a kernel's windows lie: strides, paddings, dilations, and the output sizes that follow from them.
 
-Along one axis, tap `k` of window `o` reads the input at ``o * stride - before + k * dilation``. A position outside the input is
-padding. All that a layer needs to know about positions is stated here, once, for every layer.
+Along one axis, tap `k` of window `o` reads the input at ``o * stride - before + k * dilation``. A position outside
+the input is padding. All that a layer needs to know about positions is stated here, once, for every layer.
 """
 
 import reprlib
@@ -15,7 +15,7 @@ Triple: TypeAlias = tuple[int, int, int]
 
 
 class Window(NamedTuple):
-    """A kernel's window and how it moves: one entry for each spatial axis; `padding` holds ``(before, after)`` pairs."""
+    """A kernel's window and how it moves: an entry for each spatial axis, in `padding` a ``(before, after)`` pair."""
 
     kernel: tuple[int, ...]
     stride: tuple[int, ...]
@@ -25,12 +25,10 @@ class Window(NamedTuple):
     @property
     def extent(self) -> tuple[int, ...]:
         """The input positions that a window spans, ``dilation * (kernel - 1) + 1``."""
-        return tuple(
-            dilation * (kernel - 1) + 1 for kernel, dilation in zip(self.kernel, self.dilation, strict=True)
-        )
+        return tuple(dilation * (kernel - 1) + 1 for kernel, dilation in zip(self.kernel, self.dilation, strict=True))
 
     def loop_form(self) -> tuple[Triple, Triple, Triple]:
-        """The strides, paddings before and dilations of the three axes that the loops run over."""
+        """Return the strides, paddings before and dilations of the three axes that the loops run over."""
         before = tuple(before for before, _ in self.padding)
         return _three(self.stride, 1), _three(before, 0), _three(self.dilation, 1)
 
@@ -57,8 +55,8 @@ def read_window(
     stride, dilation : int or sequence of int
         At least 1; an int holds for every axis.
     padding : int, or a sequence with an int or a (before, after) pair for each axis, or str
-        At least 0. With `words`, ``"valid"`` is no padding, and ``"same"`` is what keeps the size at stride 1; where that is odd,
-        the larger half comes after (as in PyTorch and ONNX's SAME_UPPER).
+        At least 0. With `words`, ``"valid"`` is no padding, and ``"same"`` is what keeps the size at stride 1; where
+        that is odd, the larger half comes after (as in PyTorch and ONNX's SAME_UPPER).
     words : bool
         Whether `padding` may be a word.
 

@@ -1,8 +1,11 @@
 """Padding that repeats the input's own values: the modes reflect, replicate and circular, and their gradient.
 
-Padding with zeros needs no copy: the loops skip the taps that fall on it. The other modes are carried out before the loops, by reading
-each padded position from its source; the gradient of a source is the sum over the positions that read it.
+Padding with zeros needs no copy: the loops skip the taps that fall on it. The other modes are carried out before the
+loops, by reading each padded position from its source; the gradient of a source is the sum over the positions that
+read it.
 """
+
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +16,7 @@ MODES = ("zeros", "reflect", "replicate", "circular")
 
 
 def check_mode(mode: str, size: tuple[int, ...], window: Window) -> None:
-    """Refuse a padding that `mode` has no values for: reflect needs a side below the input's size, circular at most that size."""
+    """Refuse a padding that `mode` has no values for: reflect needs sides below the size, circular at most that."""
     limits = {"reflect": ("smaller than", -1), "circular": ("at most", 0)}
     if mode not in limits:
         return
@@ -38,8 +41,7 @@ def sources(length: int, before: int, after: int, mode: str) -> Array:
 def extend(signal: Array, window: Window, mode: str) -> Array:
     """Return `signal`, ``(·, ·, *spatial)``, padded along its spatial axes by the values that `mode` repeats."""
     padded = tuple(
-        length + before + after
-        for length, (before, after) in zip(signal.shape[2:], window.padding, strict=True)
+        length + before + after for length, (before, after) in zip(signal.shape[2:], window.padding, strict=True)
     )
     fits_memory("padded input", (*signal.shape[:2], *padded), signal.dtype)
     for axis, pair in enumerate(window.padding, start=2):
@@ -48,10 +50,11 @@ def extend(signal: Array, window: Window, mode: str) -> Array:
 
 
 def fold(grad_padded: Array, size: tuple[int, ...], window: Window, mode: str) -> Array:
-    """Return the gradient of `signal` in :func:`extend`: each position's gradient goes back to the position that it repeats."""
+    """Return the gradient of `signal` in :func:`extend`: each position's goes back to the position that it repeats."""
     for axis, (length, pair) in enumerate(zip(size, window.padding, strict=True), start=2):
         shape = (*grad_padded.shape[:axis], length, *grad_padded.shape[axis + 1 :])
         folded = np.zeros(shape, grad_padded.dtype)
-        np.add.at(folded, (slice(None),) * axis + (sources(length, *pair, mode),), grad_padded)
+        index: Any = (*[slice(None)] * axis, sources(length, *pair, mode))
+        np.add.at(folded, index, grad_padded)
         grad_padded = folded
     return grad_padded

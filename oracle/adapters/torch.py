@@ -50,7 +50,9 @@ class Torch:
         """See :func:`refconv.conv_transpose_backward`."""
         return ConvTransposeGradients(*self._backward(_conv_transpose, grad_output, (input, weight, bias), attributes))
 
-    def _forward(self, function: Callable[..., Any], arrays: tuple[Array | None, ...], attributes: dict[str, Any]) -> Array:
+    def _forward(
+        self, function: Callable[..., Any], arrays: tuple[Array | None, ...], attributes: dict[str, Any]
+    ) -> Array:
         with torch.no_grad(), self._precision():
             return _array(function(*map(self._tensor, arrays), **attributes))
 
@@ -60,7 +62,7 @@ class Torch:
         grad_output: Array,
         arrays: tuple[Array | None, ...],
         attributes: dict[str, Any],
-    ) -> list[Array | None]:
+    ) -> list[Any]:
         tensors = [self._tensor(array) for array in arrays]
         leaves = [tensor.requires_grad_() for tensor in tensors if tensor is not None]
         with self._precision():
@@ -99,9 +101,11 @@ def _conv(input: Any, weight: Any, bias: Any, *, padding: Any, padding_mode: str
 
 def _conv_transpose(input: Any, weight: Any, bias: Any, *, padding: Any, **attributes: Any) -> Any:
     window = _window(weight, padding, attributes)
-    alike = tuple(min(pair) for pair in window.padding)  # what both sides have is PyTorch's padding, the rest is cropped
+    alike = tuple(
+        min(pair) for pair in window.padding
+    )  # what both sides have is PyTorch's padding, the rest is cropped
     output = _CONV_TRANSPOSE[input.ndim - 2](input, weight, bias, padding=alike, **attributes)
-    crops = [
+    crops: Any = [
         slice(before - side, length - (after - side))
         for (before, after), side, length in zip(window.padding, alike, output.shape[2:], strict=True)
     ]
@@ -110,5 +114,9 @@ def _conv_transpose(input: Any, weight: Any, bias: Any, *, padding: Any, **attri
 
 def _window(weight: Any, padding: Any, attributes: dict[str, Any]) -> Window:
     return read_window(
-        tuple(weight.shape[2:]), stride=attributes["stride"], padding=padding, dilation=attributes["dilation"], words=True
+        tuple(weight.shape[2:]),
+        stride=attributes["stride"],
+        padding=padding,
+        dilation=attributes["dilation"],
+        words=True,
     )

@@ -1,9 +1,11 @@
 """Convolution as CNNs mean it: the correlation of a signal with a kernel that isn't flipped.
 
-    output[n, co, o] = bias[co] + sum over c, k of input[n, first(co) + c, o * stride - before + k * dilation] * weight[co, c, k]
+    output[n, co, o] = bias[co] + sum of input[n, first(co) + c, o * stride - before + k * dilation] * weight[co, c, k]
+                       over c and k
 
-`n` counts the batch, `co` the output channels, `o` the windows, `c` the channels of `co`'s group, whose first is ``first(co)``, and `k`
-the taps; `o` and `k` have an entry for each spatial axis. A tap that falls on padding is skipped.
+`n` counts the batch, `co` the output channels, `o` the windows, `c` the channels of `co`'s group, whose first is
+``first(co)``, and `k` the taps; `o` and `k` have an entry for each spatial axis. A tap that falls on padding is
+skipped.
 """
 
 from typing import NamedTuple
@@ -17,7 +19,7 @@ from refconv.padding import MODES, check_mode, extend, fold
 
 
 class ConvGradients(NamedTuple):
-    """The gradients of a convolution's inputs, each of its input's shape and dtype; `bias` is None where the input was."""
+    """The gradients of a convolution's inputs, each of its input's shape; `bias` is None where the input was."""
 
     input: Array
     weight: Array
@@ -39,7 +41,9 @@ def conv(
 
     ::
 
-        output[n, co, o] = bias[co] + sum_{c, k} input[n, first(co) + c, o * stride - before + k * dilation] * weight[co, c, k]
+        output[n, co, o] = bias[co] + sum of input[n, first(co) + c, o * stride - before + k * dilation]
+                                             * weight[co, c, k]
+                           over the channels c of co's group, and the taps k
 
     Parameters
     ----------
@@ -61,7 +65,8 @@ def conv(
     Returns
     -------
     array, shape (batch, out_channels, *size)
-        ``size = floor((spatial + before + after - dilation * (kernel - 1) - 1) / stride) + 1``, in the dtype of `input`.
+        ``size = floor((spatial + before + after - dilation * (kernel - 1) - 1) / stride) + 1``, in the dtype of
+        `input`.
 
     Raises
     ------
@@ -72,9 +77,10 @@ def conv(
 
     Notes
     -----
-    The kernel isn't flipped: signal processing calls this a cross-correlation, every deep learning framework a convolution.
-    Where "same" has an odd total, PyTorch, TensorFlow and ONNX's SAME_UPPER pad the larger half after, SAME_LOWER before.
-    For complex numbers nothing is conjugated, which keeps the function holomorphic, for the complex step.
+    The kernel isn't flipped: signal processing calls this a cross-correlation, every deep learning framework a
+    convolution. Where "same" has an odd total, PyTorch, TensorFlow and ONNX's SAME_UPPER pad the larger half after,
+    SAME_LOWER before. For complex numbers nothing is conjugated, which keeps the function holomorphic, for the
+    complex step.
 
     References
     ----------
@@ -102,9 +108,12 @@ def conv_backward(
 
     ::
 
-        grad_input  = full correlation of the stride-dilated grad_output with the kernel rotated by 180°, channels swapped
-        grad_weight[co, c, k] = sum_{n, o} grad_output[n, co, o] * input[n, first(co) + c, o * stride - before + k * dilation]
-        grad_bias[co] = sum_{n, o} grad_output[n, co, o]
+        grad_input = full correlation of the stride-dilated grad_output
+                     with the kernel rotated by 180° and its channels swapped
+        grad_weight[co, c, k] = sum of grad_output[n, co, o]
+                                * input[n, first(co) + c, o * stride - before + k * dilation]
+                                over n and o
+        grad_bias[co] = sum of grad_output[n, co, o] over n and o
 
     Parameters
     ----------
@@ -139,7 +148,9 @@ def conv_backward(
 
 def conv_bound(arithmetic: Arithmetic, output: Array, *inputs: Array | None, **attributes: object) -> Bound:
     """Bound the rounding errors of `output`, a sum of products: see :func:`refconv.bounds.multilinear`."""
-    return bounds.multilinear(conv, arithmetic, (output,), inputs, attributes)[0]
+    bound: Bound
+    (bound,) = bounds.multilinear(conv, arithmetic, (output,), inputs, attributes)
+    return bound
 
 
 def conv_backward_bound(
@@ -161,7 +172,14 @@ class _Call(NamedTuple):
 
 
 def _read(
-    input: object, weight: object, bias: object, stride: object, padding: object, dilation: object, groups: object, mode: object
+    input: object,
+    weight: object,
+    bias: object,
+    stride: object,
+    padding: object,
+    dilation: object,
+    groups: object,
+    mode: object,
 ) -> _Call:
     signal, kernel, groups = read_arrays(input, weight, groups)
     if kernel.shape[0] % groups or signal.shape[1] % groups:
@@ -192,9 +210,13 @@ def read_arrays(input: object, weight: object, groups: object) -> tuple[Array, A
     if kernel.ndim != signal.ndim:
         raise InvalidValueError("weight", f"have {signal.ndim} axes, as input has", f"shape {kernel.shape}")
     if 0 in signal.shape[1:]:
-        raise InvalidValueError("input", "have at least 1 channel and spatial sizes of at least 1", f"shape {signal.shape}")
+        raise InvalidValueError(
+            "input", "have at least 1 channel and spatial sizes of at least 1", f"shape {signal.shape}"
+        )
     if 0 in kernel.shape:
-        raise InvalidValueError("weight", "have at least 1 channel and kernel sizes of at least 1", f"shape {kernel.shape}")
+        raise InvalidValueError(
+            "weight", "have at least 1 channel and kernel sizes of at least 1", f"shape {kernel.shape}"
+        )
     return signal, kernel, arguments.integer("groups", groups, at_least=1)
 
 
@@ -220,6 +242,6 @@ def per_channel(bias: Array, ndim: int) -> Array:
 
 
 def sum_of_channels(grad: Array) -> Array:
-    """The gradient of a bias: the sum of `grad` over all but its channels."""
+    """Return the gradient of a bias: the sum of `grad` over all but its channels."""
     total: Array = grad.sum(axis=(0, *range(2, grad.ndim)))
     return total

@@ -2,8 +2,9 @@
 
     output[n, first(c) + co, i * stride - before + k * dilation] += input[n, c, i] * weight[c, co, k],  then + bias
 
-`i` counts the input's positions, `k` the taps; what falls outside the output is cropped. Read backwards, each output gathers what the
-gradient of a convolution's input gathers: the full correlation of the stride-dilated input with the kernel rotated by 180°.
+`i` counts the input's positions, `k` the taps; what falls outside the output is cropped. Read backwards, each output
+gathers what the gradient of a convolution's input gathers: the full correlation of the stride-dilated input with the
+kernel rotated by 180°.
 """
 
 from typing import NamedTuple
@@ -17,7 +18,7 @@ from refconv.layers.conv import per_channel, read_arrays, read_bias, read_grad_o
 
 
 class ConvTransposeGradients(NamedTuple):
-    """The gradients of a transposed convolution's inputs, each of its input's shape; `bias` is None where the input was."""
+    """The gradients of a transposed convolution's inputs; `bias` is None where the input was."""
 
     input: Array
     weight: Array
@@ -62,7 +63,8 @@ def conv_transpose(
     Returns
     -------
     array, shape (batch, out_channels, *size)
-        ``size = (spatial - 1) * stride - before - after + dilation * (kernel - 1) + output_padding + 1``, in the dtype of `input`.
+        ``size = (spatial - 1) * stride - before - after + dilation * (kernel - 1) + output_padding + 1``, in the
+        dtype of `input`.
 
     Raises
     ------
@@ -73,9 +75,9 @@ def conv_transpose(
 
     Notes
     -----
-    For every `x` of the output's shape, ``sum(conv_transpose(input, weight) * x) == sum(input * conv(x, weight))`` with the same
-    attributes, as long as `output_padding` is smaller than the stride. It doesn't invert a convolution, whatever its other name,
-    "deconvolution", suggests.
+    For every `x` of the output's shape, ``sum(conv_transpose(input, weight) * x) == sum(input * conv(x, weight))``
+    with the same attributes, as long as `output_padding` is smaller than the stride. It doesn't invert a convolution,
+    whatever its other name, "deconvolution", suggests.
 
     References
     ----------
@@ -104,8 +106,10 @@ def conv_transpose_backward(
     ::
 
         grad_input  = conv(grad_output, weight), cut to the input's size
-        grad_weight[c, co, k] = sum_{n, i} input[n, c, i] * grad_output[n, first(c) + co, i * stride - before + k * dilation]
-        grad_bias[co] = sum_{n, p} grad_output[n, co, p]
+        grad_weight[c, co, k] = sum of input[n, c, i]
+                                * grad_output[n, first(c) + co, i * stride - before + k * dilation]
+                                over n and i
+        grad_bias[co] = sum of grad_output[n, co, p] over n and p
 
     Parameters
     ----------
@@ -138,11 +142,11 @@ def conv_transpose_backward(
     )
 
 
-def conv_transpose_bound(
-    arithmetic: Arithmetic, output: Array, *inputs: Array | None, **attributes: object
-) -> Bound:
+def conv_transpose_bound(arithmetic: Arithmetic, output: Array, *inputs: Array | None, **attributes: object) -> Bound:
     """Bound the rounding errors of `output`, a sum of products: see :func:`refconv.bounds.multilinear`."""
-    return bounds.multilinear(conv_transpose, arithmetic, (output,), inputs, attributes)[0]
+    bound: Bound
+    (bound,) = bounds.multilinear(conv_transpose, arithmetic, (output,), inputs, attributes)
+    return bound
 
 
 def conv_transpose_backward_bound(
