@@ -182,7 +182,7 @@ _COMMON = [
     _Breakage(
         "input",
         "have 3 to 5 axes",
-        _array("input", lambda array: array[0, 0] if array.size else array[..., 0, 0, 0][..., :0]),
+        _array("input", lambda array: array.reshape(array.shape[0], math.prod(array.shape[1:]))),
     ),
     _Breakage(
         "input",

@@ -52,7 +52,7 @@ def array(argument: str, value: object, *, like: Array | None = None) -> Array:
         raise InvalidTypeError(argument, f"have the dtype of input, {like.dtype}", value.dtype)
     if value.nbytes > MEMORY:  # a stride of 0 makes such arrays
         raise too_large(argument, value.shape, value.nbytes)
-    return np.require(value, value.dtype.newbyteorder("="), ("C", "A", "W"))
+    return np.require(value, value.dtype.newbyteorder("="), ("C", "A", "W", "E"))
 
 
 def shape(argument: str, value: Array, expected: tuple[int, ...]) -> None:

@@ -10,7 +10,7 @@ element, for any order of summation, with or without fused multiply-adds:
 The first is Higham's (Accuracy and Stability of Numerical Algorithms, 2nd ed., chapter 3; the sum of n rounded
 products passes each through at most n + 1 roundings). The second models the random walk of rounding errors, whose
 steps are as large as the partial sums: honest errors are a small multiple of it for any n, where gamma M grows out of
-sight.
+sight. It holds for any order that doesn't depend on the data; products that are sorted first can break it.
 
 On small integers every partial sum is representable, so all correct direct algorithms give the same bits: there, both
 bounds are 0.
@@ -24,7 +24,12 @@ import numpy as np
 from refconv.arguments import Array
 
 ERRORS_PER_B = 8.0
-"""The verdict's constant: an error beyond this many B means less accuracy than the arithmetic promises."""
+"""The verdict's constant: an error beyond this many B means less accuracy than the arithmetic promises.
+
+Measured: PyTorch 2.13 on a CPU never passed 2.8 B in 40,000 cases forward and backward in float32 and as many in float64
+(``refconv check torch --examples 20000 --seed 1``), nor any of 37,000 dot products of length 9 to 18,432 in various orders
+3.4 B, while inputs rounded to TF32 or float16 had medians of 39 B and more.
+"""
 
 
 class Arithmetic(NamedTuple):

@@ -1,0 +1,96 @@
+import pickle
+import re
+
+import numpy as np
+import pytest
+
+from refconv import InvalidTypeError, InvalidValueError, arguments
+
+VALUES = np.arange(24.0).reshape(2, 3, 4)
+
+
+def unaligned(array):
+    room = np.zeros(array.nbytes + 1, np.uint8)
+    view = room[1:].view(array.dtype).reshape(array.shape)
+    view[...] = array
+    return view
+
+
+def read_only(array):
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.asfortranarray(VALUES),
+        VALUES[::-1, :, ::-1][::-1, :, ::-1],
+        VALUES.astype(">f8"),
+        unaligned(VALUES),
+        read_only(VALUES),
+        np.ma.masked_array(VALUES),
+    ],
+    ids=["fortran", "reversed", "byte-swapped", "unaligned", "read-only", "subclass"],
+)
+def test_the_loops_get_plain_arrays_whatever_was_given(array):
+    plain = arguments.array("input", array)
+    assert type(plain) is np.ndarray
+    assert plain.dtype == np.dtype("=f8")
+    assert plain.flags.c_contiguous
+    assert plain.flags.aligned
+    assert plain.flags.writeable
+    assert (plain == VALUES).all()
+
+
+def test_a_plain_array_isnt_copied():
+    assert np.shares_memory(arguments.array("input", VALUES), VALUES)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (None, "input must be a NumPy array, got NoneType"),
+        ("x", "input must be a NumPy array, got str"),
+        ([[1.0]], "input must be a NumPy array, got list"),
+        (np.zeros(1, np.int32), "input must have dtype float32, float64 or complex128, got int32"),
+        (np.zeros(1, object), "input must have dtype float32, float64 or complex128, got object"),
+    ],
+)
+def test_what_is_no_array_of_floats_is_refused(value, message):
+    with pytest.raises(InvalidTypeError, match=f"^{re.escape(message)}$"):
+        arguments.array("input", value)
+
+
+def test_dtypes_arent_mixed():
+    with pytest.raises(InvalidTypeError, match=r"^weight must have the dtype of input, float32, got float64$"):
+        arguments.array("weight", VALUES, like=VALUES.astype(np.float32))
+
+
+def test_a_view_larger_than_memory_is_refused_before_it_is_copied():
+    giant = np.broadcast_to(np.zeros(1), (2**20, 2**20, 2**10))
+    with pytest.raises(InvalidValueError, match=r"^input must fit into memory \(\d+ bytes\), got shape \(1048576, "):
+        arguments.array("input", giant)
+
+
+def test_numpy_integers_are_ints_and_bools_arent():
+    assert arguments.integer("groups", np.int16(3), at_least=1) == 3
+    for value in (True, np.True_, 3.0):
+        with pytest.raises(InvalidTypeError, match="^groups must be an int, got "):
+            arguments.integer("groups", value, at_least=1)
+
+
+def test_a_word_must_be_one_of_the_choices():
+    with pytest.raises(InvalidValueError, match=r"^mode must be one of 'a', 'b', got 'c'$"):
+        arguments.one_of("mode", "c", ("a", "b"))
+    with pytest.raises(InvalidTypeError, match=r"^mode must be one of 'a', 'b', got 1$"):
+        arguments.one_of("mode", 1, ("a", "b"))
+
+
+def test_refusals_are_value_and_type_errors_that_pickle():
+    for kind, base in ((InvalidValueError, ValueError), (InvalidTypeError, TypeError)):
+        error = pickle.loads(pickle.dumps(kind("stride", "be an int", "2")))
+        assert isinstance(error, base)
+        assert (error.argument, error.rule, error.got) == ("stride", "be an int", "2")
+        assert str(error) == "stride must be an int, got 2"

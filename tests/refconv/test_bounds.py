@@ -1,0 +1,144 @@
+import math
+from fractions import Fraction
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given
+
+from refconv import ARITHMETICS, conv
+from refconv.bounds import ERRORS_PER_B, FLOAT32, FLOAT64, TF32, multilinear
+
+EMPTY_ROOM = 1e-300  # of a bound that is 0 where equality is demanded
+
+
+def dot(x, y):
+    """The simplest multilinear function: one sum of products, as a convolution."""
+    return conv(x.reshape(1, 1, -1), y.reshape(1, 1, -1))
+
+
+def bound_of(arithmetic, x, y):
+    (bound,) = multilinear(dot, arithmetic, (dot(x, y),), (x, y), {})
+    return float(bound.rigorous[0, 0, 0]), float(bound.statistical[0, 0, 0])
+
+
+def exact_dot(x, y):
+    return sum((Fraction(float(a)) * Fraction(float(b)) for a, b in zip(x, y, strict=True)), Fraction(0))
+
+
+def factors(seed, length, dtype=np.float32):
+    x, y = np.random.default_rng(seed).standard_normal((2, length))
+    return x.astype(dtype), y.astype(dtype)
+
+
+def sequential(products):
+    total = products.dtype.type(0)
+    for product in products:
+        total += product
+    return total
+
+
+def to_tf32(array):
+    """Round to the 11 significant bits of TF32, to nearest."""
+    bits = array.view(np.uint32).astype(np.uint64) + (1 << 12)
+    return (bits & ~np.uint64((1 << 13) - 1)).astype(np.uint32).view(np.float32)
+
+
+LENGTHS = st.sampled_from((1, 2, 3, 9, 30, 100, 1000))
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+@given(SEEDS, LENGTHS, st.sampled_from((sequential, np.sum, lambda products: sequential(products[::-1]))))
+def test_float32_sums_keep_both_bounds(seed, length, total):
+    x, y = factors(seed, length)
+    rigorous, statistical = bound_of(FLOAT32, x.astype(float), y.astype(float))
+    error = float(abs(Fraction(float(total(x * y))) - exact_dot(x, y)))
+    assert error <= rigorous
+    assert error <= ERRORS_PER_B * statistical
+
+
+@given(SEEDS, LENGTHS)
+def test_even_the_worst_order_keeps_the_rigorous_bound(seed, length):
+    x, y = factors(seed, length)
+    rigorous, _ = bound_of(FLOAT32, x.astype(float), y.astype(float))
+    computed = sequential(np.sort(x * y))  # all that is negative first: the partial sums are no random walk
+    assert float(abs(Fraction(float(computed)) - exact_dot(x, y))) <= rigorous
+
+
+def test_the_rigorous_bound_is_higham_s():
+    x, y = np.array([3.5, -1.25, 0.5]), np.array([1.5, 2.0, 7.0])
+    magnitude = 3.5 * 1.5 + 1.25 * 2 + 0.5 * 7
+    n, unit = 3, 2.0**-24 + 2.0**-53
+    gamma = (n + 1) * unit / (1 - (n + 1) * unit)
+    assert bound_of(FLOAT32, x, y)[0] == pytest.approx(gamma * magnitude, rel=1e-12)
+
+
+def test_the_statistical_bound_by_hand():
+    x, y = np.array([3.5, -1.25]), np.array([1.5, 2.0])
+    total, squares, n, unit = 2.75, 5.25**2 + 2.5**2, 2, 2.0**-24 + 2.0**-53
+    walk = n * ((squares - total**2 / n) / 6 + total**2 / 3)
+    assert bound_of(FLOAT32, x, y)[1] == pytest.approx(unit * (math.sqrt(walk + squares) + total), rel=1e-12)
+
+
+def test_float32_and_tf32_are_told_apart():
+    medians = {}
+    for name, rounded in (("float32", lambda array: array), ("tf32", to_tf32)):
+        ratios = []
+        for seed in range(100):
+            x, y = factors(seed, 64)
+            _, statistical = bound_of(FLOAT32, x.astype(float), y.astype(float))
+            computed = sequential(rounded(x) * rounded(y))
+            ratios.append(float(abs(Fraction(float(computed)) - exact_dot(x, y))) / statistical)
+        medians[name] = float(np.median(ratios))
+    assert medians["float32"] < 1 < 5 * ERRORS_PER_B < medians["tf32"]
+
+
+@given(SEEDS, LENGTHS)
+def test_tf32_products_keep_the_bound_of_tf32(seed, length):
+    x, y = factors(seed, length)
+    rigorous, statistical = bound_of(TF32, x.astype(float), y.astype(float))
+    error = float(abs(Fraction(float(sequential(to_tf32(x) * to_tf32(y)))) - exact_dot(x, y)))
+    assert error <= min(rigorous, ERRORS_PER_B * statistical)
+
+
+@given(SEEDS, LENGTHS)
+def test_the_reference_s_own_errors_are_part_of_a_float64_bound(seed, length):
+    x, y = factors(seed, length, np.float64)
+    rigorous, statistical = bound_of(FLOAT64, x, y)
+    reference = float(dot(x, y)[0, 0, 0])
+    assert abs(float(np.sum(x * y)) - reference) <= min(rigorous, ERRORS_PER_B * statistical)
+
+
+def test_small_integers_must_be_met_exactly():
+    x, y = np.array([3.0, -4.0, 2.0]), np.array([1.0, 2.0, -2.0])
+    assert bound_of(FLOAT32, x, y) == (0, 0)
+
+
+@pytest.mark.parametrize(("arithmetic", "largest"), [(FLOAT32, 2.0**24), (FLOAT64, 2.0**53), (TF32, 2.0**10)])
+def test_integers_are_exact_up_to_the_significand(arithmetic, largest):
+    assert bound_of(arithmetic, np.array([largest]), np.array([1.0])) == (0, 0)
+    assert min(bound_of(arithmetic, np.array([largest + 2]), np.array([1.0]))) > EMPTY_ROOM
+
+
+def test_a_sum_too_large_for_the_format_may_be_anything():
+    x, y = np.array([1e30, 1.5]), np.array([1e30, 1.5])
+    assert bound_of(FLOAT32, x, y) == (math.inf, math.inf)
+    assert bound_of(FLOAT64, x, y)[0] < 1e47
+
+
+def test_a_product_below_the_smallest_number_may_be_lost():
+    x, y = np.array([1e-30]), np.array([1e-30])
+    assert bound_of(FLOAT32, x, y)[0] > 1e-60
+
+
+def test_a_window_without_taps_has_no_error():
+    x, y = np.array([1.5]), np.array([1.5])
+    attributes = {"padding": ((3, 0),)}
+    (bound,) = multilinear(
+        conv, FLOAT32, (conv(x[None, None], y[None, None], **attributes),), (x[None, None], y[None, None]), attributes
+    )
+    assert (bound.rigorous == 0).tolist() == [[[True, True, True, False]]]
+
+
+def test_arithmetics_are_known_by_name():
+    assert [arithmetic.name for arithmetic in ARITHMETICS.values()] == list(ARITHMETICS) == ["float32", "float64", "tf32"]

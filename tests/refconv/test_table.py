@@ -1,0 +1,143 @@
+"""What holds for every operator, over generated cases."""
+
+import inspect
+from dataclasses import replace
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from properties import LAYOUTS, cases, content, invalid_cases, lay_out
+from refconv import operators
+
+OPERATORS = pytest.mark.parametrize("operator", operators)
+DATA = st.data()
+SEEDS = st.integers(0, 2**32 - 1)
+STEP = 2.0**-300  # of a complex step: its square is beyond the precision of anything
+
+
+def integers(case):
+    """The case with small integers in float64, on which sums are exact."""
+    arrays = {
+        name: None if array is None else content("integer", array.shape, "float64", index)
+        for index, (name, array) in enumerate(case.arrays.items())
+    }
+    return replace(case, grad_output=arrays.pop("grad_output"), inputs=tuple(arrays.values()))
+
+
+def forward(case, inputs):
+    return case.row.forward(*inputs, **case.attributes)
+
+
+def gradients(case, inputs, grad_output):
+    return case.row.backward(grad_output, *inputs, **case.attributes)
+
+
+def moved(case, name, change):
+    """The inputs, the one called `name` changed."""
+    return [array if key != name else change(array) for key, array in zip(case.row.inputs, case.inputs, strict=True)]
+
+
+def differentiable(case):
+    return [name for name in case.row.differentiable if case.arrays[name] is not None]
+
+
+@OPERATORS
+@given(data=DATA, seed=SEEDS)
+def test_gradients_are_central_differences_exact_on_integers(operator, data, seed):
+    case = integers(data.draw(cases(operator)))
+    grads = gradients(case, case.inputs, case.grad_output)
+    for name in differentiable(case):
+        step = content("integer", case.arrays[name].shape, "float64", seed)
+        ahead = forward(case, moved(case, name, lambda array, step=step: array + step))
+        behind = forward(case, moved(case, name, lambda array, step=step: array - step))
+        assert ((ahead - behind) * case.grad_output).sum() == 2 * (step * getattr(grads, name)).sum(), name
+
+
+@OPERATORS
+@given(data=DATA, seed=SEEDS)
+def test_gradients_are_complex_steps(operator, data, seed):
+    case = data.draw(cases(operator, dtype="float64"))
+    complex_inputs = [None if array is None else array.astype(complex) for array in case.inputs]
+    grads = gradients(case, case.inputs, case.grad_output)
+    magnitudes = gradients(case, [array if array is None else abs(array) for array in case.inputs], abs(case.grad_output))
+    for name in differentiable(case):
+        index = list(case.row.inputs).index(name)
+        step = content("normal", case.arrays[name].shape, "float64", seed)
+        inputs = [*complex_inputs[:index], complex_inputs[index] + 1j * STEP * step, *complex_inputs[index + 1 :]]
+        derivative = (forward(case, inputs).imag / STEP * case.grad_output).sum()
+        magnitude = (abs(step) * getattr(magnitudes, name)).sum()
+        assert abs(derivative - (step * getattr(grads, name)).sum()) <= 1e-13 * magnitude, name
+
+
+@OPERATORS
+@given(data=DATA)
+def test_complex_gradients_have_the_real_ones_as_real_part(operator, data):
+    case = integers(data.draw(cases(operator)))
+    complex_inputs = [None if array is None else array.astype(complex) for array in case.inputs]
+    complex_grads = gradients(case, complex_inputs, case.grad_output.astype(complex))
+    for grad, complex_grad in zip(gradients(case, case.inputs, case.grad_output), complex_grads, strict=True):
+        assert (grad is None and complex_grad is None) or (complex_grad == grad).all()
+
+
+@OPERATORS
+@given(data=DATA)
+def test_results_have_the_shapes_and_dtype_of_the_contract(operator, data):
+    case = data.draw(st.sampled_from(("float32", "float64")).flatmap(lambda dtype: cases(operator, dtype=dtype)))
+    output = forward(case, case.inputs)
+    assert (output.shape, output.dtype) == (case.grad_output.shape, case.dtype)
+    grads = gradients(case, case.inputs, case.grad_output)
+    for name in case.row.differentiable:
+        array, grad = case.arrays[name], getattr(grads, name)
+        assert grad is array is None or (grad.shape, grad.dtype) == (array.shape, case.dtype)
+
+
+@OPERATORS
+@given(data=DATA)
+def test_the_memory_layout_changes_no_bit_and_no_input(operator, data):
+    case = data.draw(cases(operator))
+    contiguous = [None if array is None else np.ascontiguousarray(array) for array in case.inputs]
+    expected = forward(case, contiguous), *gradients(case, contiguous, np.ascontiguousarray(case.grad_output))
+    for layout in LAYOUTS:
+        inputs = [array if array is None or array.ndim == 1 else lay_out(array, layout) for array in contiguous]
+        grad_output = lay_out(np.ascontiguousarray(case.grad_output), layout)
+        for array in (grad_output, *inputs):
+            if array is not None:
+                array.flags.writeable = False
+        for one, other in zip(expected, (forward(case, inputs), *gradients(case, inputs, grad_output)), strict=True):
+            assert one is other is None or one.tobytes() == other.tobytes(), layout
+
+
+@OPERATORS
+@settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow])
+@given(data=DATA)
+def test_calls_that_make_no_sense_are_refused_by_argument_and_rule(operator, data):
+    case = data.draw(invalid_cases(operator))
+    row = operators[operator]
+    calls = [lambda: row.backward(case.grad_output, *case.inputs, **case.attributes)]
+    if case.argument != "grad_output":
+        calls.append(lambda: row.forward(*case.inputs, **case.attributes))
+    for call in calls:
+        with pytest.raises((ValueError, TypeError)) as caught:
+            call()
+        assert str(caught.value).startswith(f"{case.argument} must {case.rule}")
+        assert len(str(caught.value).splitlines()) == 1
+
+
+@OPERATORS
+def test_the_backward_takes_the_gradient_and_then_what_the_forward_takes(operator):
+    row = operators[operator]
+    grad_output, *parameters = inspect.signature(row.backward).parameters.values()
+    assert grad_output.name == "grad_output"
+    assert [(p.name, p.default, p.kind) for p in parameters] == [
+        (p.name, p.default, p.kind) for p in inspect.signature(row.forward).parameters.values()
+    ]
+    assert row.backward.__name__ == f"{operator}_backward"
+    assert set(row.differentiable) <= set(row.inputs)
+
+
+def test_a_row_is_read_off_the_signature():
+    row = operators["conv"]
+    assert dict(row.inputs) == {"input": False, "weight": False, "bias": True}
+    assert dict(row.attributes) == {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "padding_mode": "zeros"}
