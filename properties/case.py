@@ -65,6 +65,5 @@ def literal(array: Array | None) -> str:
 
 
 def _layout_of(array: Array) -> str:
-    if array.flags.c_contiguous:
-        return "contiguous"
-    return next((name for name, lay_out in LAYOUTS.items() if lay_out(array).strides == array.strides), "contiguous")
+    values = array.copy(order="C")
+    return next((name for name, lay_out in LAYOUTS.items() if lay_out(values).strides == array.strides), "contiguous")

@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from properties import CONTENTS, LAYOUTS, content, lay_out
+
+VALUES = np.arange(120.0, dtype=np.float32).reshape(2, 3, 4, 5)
+
+
+@pytest.mark.parametrize("kind", CONTENTS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_content_is_of_mixed_sign_and_the_same_for_the_same_seed(kind, dtype):
+    array = content(kind, (4, 50), dtype, 3)
+    assert array.dtype == dtype
+    assert (array > 0).any()
+    assert (array < 0).any()
+    assert (array == content(kind, (4, 50), dtype, 3)).all()
+    assert (array != content(kind, (4, 50), dtype, 4)).any()
+
+
+def test_integers_are_small_and_never_zero():
+    array = content("integer", (1000,), "float32", 0)
+    assert sorted(set(array.tolist())) == [-4, -3, -2, -1, 1, 2, 3, 4]
+
+
+def test_wide_content_spans_magnitudes():
+    magnitudes = np.abs(content("wide", (1000,), "float32", 0))
+    assert magnitudes.min() < 2.0**-15 < 2.0**15 < magnitudes.max()
+
+
+def test_cancelling_content_has_sums_far_below_its_terms():
+    totals = np.abs(content("cancelling", (1000, 2), "float64", 0).sum(axis=1))
+    assert np.median(totals) < 1024
+    assert (totals < 5).mean() > 0.3
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("ndim", [3, 4, 5])
+def test_a_layout_keeps_the_values(layout, ndim):
+    array = VALUES.reshape(2, 3, *(4, 5, 1)[: ndim - 3], -1)
+    assert (lay_out(array, layout) == array).all()
+    assert lay_out(array, layout).dtype == array.dtype
+
+
+def test_layouts_are_what_they_are_called():
+    assert lay_out(VALUES, "contiguous").flags.c_contiguous
+    assert lay_out(VALUES, "channels_last").transpose(0, 2, 3, 1).flags.c_contiguous
+    assert lay_out(VALUES, "transposed").flags.f_contiguous
+    assert lay_out(VALUES, "reversed").strides[-1] == -4
+    assert lay_out(VALUES, "sliced").strides == (4 * 5 * 5 * 4, 80, 20, 4)
+
+
+def test_what_lies_around_a_slice_is_nan():
+    room = lay_out(VALUES, "sliced").base
+    assert np.isnan(room[:, [0, -1]]).all()

@@ -1,0 +1,163 @@
+"""What the strategies reach: every edge that the reference, and whoever is compared with it, has to get right."""
+
+import functools
+
+import hypothesis
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+from oracle.judge import expectation
+from properties import cases
+from refconv import ARITHMETICS, operators
+from refconv.geometry import read_window
+
+OPERATORS = ("conv", "conv_transpose")
+
+
+def window_of(case):
+    attributes = {name: case.attributes[name] for name in ("stride", "padding", "dilation")}
+    return read_window(case.inputs[1].shape[2:], **attributes, words=True)
+
+
+def size_of(case):
+    return case.inputs[0].shape[2:]
+
+
+def any_axis(claim):
+    """A predicate on a case: `claim` holds for one of its axes, given size, kernel, stride, padding pair and dilation."""
+    return lambda case: any(claim(*axis) for axis in zip(size_of(case), *window_of(case), strict=True))
+
+
+def extent(kernel, dilation):
+    return dilation * (kernel - 1) + 1
+
+
+def differs(entries):
+    return len(entries) > 1 and len(set(entries)) == len(entries)
+
+
+def in_and_out_per_group(case):
+    groups = case.attributes["groups"]
+    return case.inputs[0].shape[1] // groups, case.grad_output.shape[1] // groups
+
+
+def blind_window(size, kernel, stride, pair, dilation):
+    windows = (size + sum(pair) - extent(kernel, dilation)) // stride + 1
+    return any(
+        all(not 0 <= o * stride - pair[0] + k * dilation < size for k in range(kernel)) for o in range(windows)
+    )
+
+
+EDGES = {
+    "one spatial axis": lambda case: len(size_of(case)) == 1,
+    "two spatial axes": lambda case: len(size_of(case)) == 2,
+    "three spatial axes": lambda case: len(size_of(case)) == 3,
+    "an axis of size 1": any_axis(lambda size, *_: size == 1),
+    "a kernel larger than the input": any_axis(lambda size, k, s, p, d: extent(k, d) > size),
+    "a stride beyond the kernel": any_axis(lambda size, k, s, p, d: s > extent(k, d) > 1),
+    "padding beyond the kernel": any_axis(lambda size, k, s, p, d: max(p) >= extent(k, d) > 1),
+    "dilation with padding": any_axis(lambda size, k, s, p, d: d > 1 and k > 1 and min(p) > 0),
+    "an even kernel": any_axis(lambda size, k, s, p, d: k % 2 == 0),
+    "padding on one side only": any_axis(lambda size, k, s, p, d: min(p) == 0 < max(p)),
+    "symmetric padding": lambda case: all(before == after > 0 for before, after in window_of(case).padding),
+    "strides that differ": lambda case: differs(window_of(case).stride),
+    "dilations that differ": lambda case: differs(window_of(case).dilation),
+    "kernels that differ": lambda case: differs(window_of(case).kernel),
+    "paddings that differ on all sides": lambda case: differs(sum(window_of(case).padding, ())),
+    "sizes that differ": lambda case: differs(size_of(case)),
+    "an empty batch": lambda case: case.inputs[0].shape[0] == 0,
+    "a batch of several": lambda case: case.inputs[0].shape[0] > 1,
+    "groups": lambda case: case.attributes["groups"] > 1 and min(in_and_out_per_group(case)) > 1,
+    "in/groups other than out/groups": lambda case: case.attributes["groups"] > 1 and differs(in_and_out_per_group(case)),
+    "depthwise": lambda case: case.attributes["groups"] > 1 and in_and_out_per_group(case) == (1, 1),
+    "depthwise with a multiplier": lambda case: case.attributes["groups"] > 1 and in_and_out_per_group(case)[0] == 1 < in_and_out_per_group(case)[1],
+    "a bias": lambda case: case.inputs[2] is not None,
+    "no bias": lambda case: case.inputs[2] is None,
+    "an int for all axes": lambda case: isinstance(case.attributes["stride"], int),
+    "an int for each axis": lambda case: isinstance(case.attributes["stride"], tuple) and len(size_of(case)) > 1,
+    "integers": lambda case: case.inputs[0].size > 0 and (case.inputs[0] == np.rint(case.inputs[0])).all(),
+    "a wide range": lambda case: case.inputs[0].size > 9 and np.ptp(np.log2(abs(case.inputs[0]))) > 20,
+    "cancelling sums": lambda case: case.inputs[0].size > 9 and (abs(abs(case.inputs[0]) - 1024) < 9).all(),
+    "a sliced input": lambda case: case.inputs[0].base is not None and case.inputs[0].base.shape[1] == case.inputs[0].shape[1] + 2,
+    "a reversed weight": lambda case: min(case.inputs[1].strides) < 0,
+    "a channels-last input": lambda case: not case.inputs[0].flags.c_contiguous and np.moveaxis(case.inputs[0], 1, -1).flags.c_contiguous,
+    "a channels-last grad_output": lambda case: not case.grad_output.flags.c_contiguous and np.moveaxis(case.grad_output, 1, -1).flags.c_contiguous,
+    "a transposed weight beside a contiguous input": lambda case: case.inputs[0].flags.c_contiguous and not case.inputs[1].flags.c_contiguous and case.inputs[1].flags.f_contiguous,
+}  # fmt: skip
+CONV_EDGES = {
+    "a window that sees only padding": any_axis(blind_window),
+    "input that no window reaches": any_axis(lambda size, k, s, p, d: (size + sum(p) - extent(k, d)) % s > 0),
+    "valid": lambda case: case.attributes["padding"] == "valid",
+    "same with an odd total": lambda case: case.attributes["padding"] == "same" and any(a < b for a, b in window_of(case).padding),
+    **{f"{mode} padding": lambda case, mode=mode: case.attributes["padding_mode"] == mode and any(map(any, window_of(case).padding)) for mode in ("zeros", "reflect", "replicate", "circular")},
+}  # fmt: skip
+CONV_TRANSPOSE_EDGES = {
+    "output_padding": lambda case: np.max(case.attributes["output_padding"]) > 0,
+    "output_padding up to the dilation": lambda case: any(extra >= s for extra, s in zip(np.broadcast_to(case.attributes["output_padding"], len(size_of(case))), window_of(case).stride, strict=True)),
+    "output_padding beyond the padding after": lambda case: any(extra > after for extra, (_, after) in zip(np.broadcast_to(case.attributes["output_padding"], len(size_of(case))), window_of(case).padding, strict=True)),
+}  # fmt: skip
+
+
+def collect(strategy, count, seed=0):
+    collected = []
+
+    @hypothesis.seed(seed)
+    @settings(max_examples=count, phases=[Phase.generate], database=None, suppress_health_check=list(HealthCheck))
+    @given(strategy)
+    def run(case):
+        collected.append(case)
+
+    run()
+    return collected
+
+
+@functools.cache
+def drawn(operator):
+    return collect(cases(operator), 500)
+
+
+@pytest.mark.parametrize(
+    ("operator", "edge"),
+    [
+        *[(operator, edge) for operator in OPERATORS for edge in EDGES],
+        *[("conv", edge) for edge in CONV_EDGES],
+        *[("conv_transpose", edge) for edge in CONV_TRANSPOSE_EDGES],
+    ],
+)
+def test_an_edge_is_drawn_within_500_cases(operator, edge):
+    holds = {**EDGES, **CONV_EDGES, **CONV_TRANSPOSE_EDGES}[edge]
+    assert any(holds(case) for case in drawn(operator))
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_every_case_is_valid_and_of_the_output_s_shape(operator):
+    for case in drawn(operator):
+        assert case.row.forward(*case.inputs, **case.attributes).shape == case.grad_output.shape
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_only_empty_batches_prove_nothing(operator):
+    for case in drawn(operator):
+        for direction in ("forward", "backward"):
+            for expected in expectation(case, direction, ARITHMETICS["float32"]).values():
+                assert case.inputs[0].size == 0 or expected is None or (abs(expected.value) > expected.bound.limit).any()
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_cases_shrink_to_one_of_everything(operator):
+    case = hypothesis.find(cases(operator), lambda case: True, settings=settings(database=None))
+    assert [array if array is None else array.shape for array in case.inputs] == [(1, 1, 1), (1, 1, 1), None]
+    assert case.spelled_attributes == []
+    assert all(abs(array) <= 4 for array in (*case.inputs[:2], case.grad_output))
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_the_same_seed_draws_the_same_cases(operator):
+    one, other = (collect(cases(operator), 30, seed=7) for _ in range(2))
+    assert [repr(case) for case in one] == [repr(case) for case in other]
+    assert all(a.grad_output.tobytes() == b.grad_output.tobytes() for a, b in zip(one, other, strict=True))
+
+
+def test_every_operator_has_cases():
+    assert set(OPERATORS) == set(operators)
