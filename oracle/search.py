@@ -76,11 +76,11 @@ def check(
     names = list(table) if operators is None else list(operators)
     unknown = [name for name in names if name not in table]
     if not names or unknown:
-        raise ValueError(f"operators must be of {', '.join(table)}, got {', '.join(map(repr, unknown))}")
+        raise ValueError(f"operators must be of {', '.join(table)}, got {', '.join(map(repr, unknown)) or 'none'}")
     if examples < 1:
         raise ValueError(f"examples must be at least 1, got {examples}")
-    chosen = read_arithmetic(arithmetic, dtype)
     strategies = {name: cases(name, dtype=dtype) for name in names}
+    chosen = read_arithmetic(arithmetic, dtype)
     report = Report(name_of(subject), version_of(implementation), dtype, chosen.name, examples, seed)
     began = time.perf_counter()
     for name, strategy in strategies.items():

@@ -1,0 +1,50 @@
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+
+import oracle
+from oracle.adapters.torch import Torch
+from properties import cases
+from refconv import operators
+
+CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch sees no CUDA device")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("operator", operators)
+@settings(max_examples=200)
+@given(data=st.data())
+def test_pytorch_and_the_reference_agree(operator, dtype, data):
+    verdict = oracle.compare(Torch(), data.draw(cases(operator, dtype=dtype)))
+    assert verdict.passed, verdict.reason
+
+
+def test_same_is_pytorch_s_own():
+    input, weight = np.ones((1, 1, 5), np.float32), np.array([[[1.0, 10.0]]], np.float32)
+    attributes = {"stride": 1, "padding": "same", "dilation": 1, "groups": 1, "padding_mode": "zeros"}
+    assert Torch().conv(input, weight, **attributes).tolist() == [[[11, 11, 11, 11, 1]]]
+
+
+def test_a_device_that_isnt_there_is_said():
+    if torch.cuda.is_available():
+        pytest.skip("PyTorch sees a CUDA device")
+    with pytest.raises(RuntimeError, match="^PyTorch sees no CUDA device$"):
+        Torch("cuda")
+
+
+@pytest.mark.cuda
+@CUDA
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_cuda_conforms_with_tf32_off(dtype):
+    report = oracle.check("torch@cuda", dtype=dtype, examples=500)
+    assert report.passed, report
+
+
+@pytest.mark.cuda
+@CUDA
+def test_tf32_is_found_where_it_was_not_asked_for():
+    report = oracle.check(Torch("cuda", tf32=True), ["conv"], examples=2000)
+    assert not report.passed
+    assert oracle.check("torch@cuda", ["conv"], arithmetic="tf32", examples=500).passed

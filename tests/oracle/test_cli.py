@@ -1,0 +1,87 @@
+"""The command line, as a process."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+MINE = """
+import refconv
+from refconv import conv_backward
+
+def conv(input, weight, bias=None, **attributes):
+    return refconv.conv(input, weight, bias, **attributes) + 1
+"""
+
+
+def refconv_command(*arguments, cwd=None):
+    command = [str(Path(sys.executable).with_name("refconv")), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=cwd)
+
+
+def test_an_implementation_that_conforms():
+    run = refconv_command("check", "refconv", "--operator", "conv", "--examples", "10")
+    assert run.returncode == 0
+    assert "refconv conforms: 20 cases" in run.stdout
+    assert run.stderr == "checking conv\n"
+
+
+def test_an_implementation_that_does_not(tmp_path):
+    (tmp_path / "mine.py").write_text(MINE)
+    reports = ["--json", "report.json", "--junit", "report.xml", "--html", "report.html"]
+    run = refconv_command("check", "mine", *reports, cwd=tmp_path)
+    assert run.returncode == 1
+    assert "mine doesn't conform: 1 failure, " in run.stdout
+    assert "implementation = oracle.load('mine')" in run.stdout
+    read = json.loads((tmp_path / "report.json").read_text())
+    assert [failure["direction"] for failure in read["failures"]] == ["forward"]
+    assert (tmp_path / "report.xml").stat().st_size > 100
+    assert (tmp_path / "report.html").stat().st_size > 100
+
+
+def test_torch_conforms():
+    run = refconv_command("check", "torch", "--examples", "20")
+    assert run.returncode == 0, run.stdout
+    assert run.stdout.startswith("torch 2.")
+    assert run.stdout.splitlines()[-1].startswith("torch conforms: 80 cases, ")
+
+
+def test_the_operators_are_listed():
+    run = refconv_command("operators")
+    assert run.returncode == 0
+    assert "conv(input, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1" in run.stdout
+    assert "conv_transpose(input, weight, bias=None, *, stride=1, padding=0" in run.stdout
+    assert run.stdout.count("gradients: input, weight, bias") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "line"),
+    [
+        (["chek"], 2, "refconv: no such command: chek; known: check, operators\n"),
+        (["check"], 2, "refconv: Missing argument 'SUBJECT'.\n"),
+        (["check", "torch", "--operators"], 2, "refconv: no such option: --operators; known: --operator, --dtype, "),
+        (["--foo"], 2, "refconv: no such option: --foo; known: --version, "),
+        (["check", "refconv", "--operator", "foo"], 2, "refconv: Invalid value for '--operator': 'foo' is not one of 'conv', "),
+        (["check", "refconv", "--dtype", "int8"], 2, "refconv: Invalid value for '--dtype': 'int8' is not one of 'float32', "),
+        (["check", "refconv", "--examples", "0"], 2, "refconv: Invalid value for '--examples': 0 is not in the range x>=1."),
+        (["check", "refconv", "--seed", "-1"], 2, "refconv: Invalid value for '--seed': -1 is not in the range x>=0."),
+        (["check", "refconv", "--json", "no/where"], 2, "refconv: Invalid value for '--json': no such folder: no\n"),
+        (["check", "nowhere"], 3, "refconv: cannot load 'nowhere': ModuleNotFoundError: No module named 'nowhere' (known: torch, "),
+        (["check", "refconv:nothing"], 3, "refconv: cannot load 'refconv:nothing': AttributeError: "),
+    ],
+)  # fmt: skip
+def test_a_command_that_makes_no_sense_is_refused_in_one_line(arguments, status, line):
+    run = refconv_command(*arguments)
+    assert (run.returncode, run.stdout) == (status, "")
+    assert run.stderr.startswith(line)
+    assert run.stderr.count("\n") == 1
+
+
+def test_help_and_version():
+    assert refconv_command("--version").stdout.startswith("refconv, version ")
+    assert "Exit status: 0 conforms" in refconv_command("check", "--help").stdout
+    bare = refconv_command()
+    assert bare.returncode == 2
+    assert "Commands:" in bare.stderr

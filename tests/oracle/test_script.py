@@ -1,0 +1,60 @@
+import contextlib
+import io
+
+import pytest
+
+import oracle
+import refconv
+from oracle.judge import DIRECTIONS, judge, read_arithmetic
+from oracle.script import script
+from properties import cases
+
+
+def run(text, **names):
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(text, names)
+    return printed.getvalue()
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("operator", refconv.operators)
+def test_a_script_runs_as_it_is_and_prints_what_the_implementation_gives(operator, direction):
+    import hypothesis
+
+    def interesting(case):
+        return case.attributes["groups"] == 2 and case.inputs[2] is not None and case.grad_output.strides[-1] < 0
+
+    case = hypothesis.find(cases(operator), interesting, settings=hypothesis.settings(database=None, max_examples=5000))
+    text = script("refconv", case, direction, read_arithmetic(None, "float32"))
+    row = refconv.operators[operator]
+    if direction == "forward":
+        expected = row.forward(*case.inputs, **case.attributes)
+    else:
+        expected = row.backward(case.grad_output, *case.inputs, **case.attributes)
+    assert run(text) == f"{expected}\n"
+    assert "groups=2" in text
+    assert len(text.splitlines()) < 15
+
+
+def test_a_script_for_an_object_leaves_a_place_for_it():
+    def conv(input, weight, bias=None, **attributes):
+        return refconv.conv(input, weight, bias, **attributes) + 1
+
+    subject = oracle.subject(conv=conv)
+    (failure,) = oracle.check(subject).failures
+    assert "implementation = ...  # what was checked" in failure.script
+    assert "import oracle" not in failure.script
+    text = failure.script.replace("implementation = ...  # what was checked", "")
+    got = conv(*failure.case.inputs, **failure.case.attributes)
+    assert run(text, implementation=subject) == f"{got}\n"
+    assert not judge(subject, failure.case, "forward", read_arithmetic(None, "float32")).passed
+
+
+def test_a_script_says_what_was_expected():
+    def conv(input, weight, bias=None, **attributes):
+        return refconv.conv(input, weight, bias, **attributes) * 0
+
+    (failure,) = oracle.check(oracle.subject(conv=conv)).failures
+    expected = refconv.conv(*failure.case.inputs, **failure.case.attributes).ravel()
+    assert failure.script.splitlines()[-1] == f"# expected output: [[[{expected[0]:.0f}.]]]"

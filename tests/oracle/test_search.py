@@ -1,0 +1,315 @@
+"""The oracle, given implementations that are wrong: each must be found, and nothing that is right."""
+
+import re
+
+import numpy as np
+import pytest
+
+import oracle
+import refconv
+from refconv import conv, conv_backward, conv_transpose, conv_transpose_backward
+
+
+def flipped(weight):
+    return weight[(..., *[slice(None, None, -1)] * (weight.ndim - 2))]
+
+
+def conv_rotated(input, weight, bias=None, **attributes):
+    return conv(input, flipped(weight), bias, **attributes)
+
+
+def conv_padding_off_by_one(input, weight, bias=None, *, padding, **attributes):
+    more = padding + 1 if isinstance(padding, int) else padding
+    return conv(input, weight, bias, padding=more, **attributes)
+
+
+def conv_padding_on_the_other_side(input, weight, bias=None, *, padding, **attributes):
+    if isinstance(padding, tuple):
+        padding = tuple(pair if isinstance(pair, int) else pair[::-1] for pair in padding)
+    return conv(input, weight, bias, padding=padding, **attributes)
+
+
+def conv_groups_mixed(input, weight, bias=None, *, groups, **attributes):
+    order = np.arange(input.shape[1]).reshape(groups, -1).T.ravel()
+    return conv(np.ascontiguousarray(input[:, order]), weight, bias, groups=groups, **attributes)
+
+
+def conv_without_bias(input, weight, bias=None, **attributes):
+    return conv(input, weight, None, **attributes)
+
+
+def conv_axes_swapped(input, weight, bias=None, *, stride, **attributes):
+    return conv(input, weight, bias, stride=stride if isinstance(stride, int) else stride[::-1], **attributes)
+
+
+def conv_with_nan(input, weight, bias=None, **attributes):
+    output = conv(input, weight, bias, **attributes)
+    output[..., -1:] = np.nan
+    return output
+
+
+def conv_cut_short(input, weight, bias=None, **attributes):
+    return conv(input, weight, bias, **attributes)[..., :-1]
+
+
+def conv_in_double(input, weight, bias=None, **attributes):
+    return conv(input, weight, bias, **attributes).astype(np.float64)
+
+
+def conv_in_half(input, weight, bias=None, **attributes):
+    return conv(input.astype(np.float16).astype(np.float32), weight, bias, **attributes)
+
+
+def conv_off_by_one_ulp(input, weight, bias=None, **attributes):
+    output = conv(input, weight, bias, **attributes)
+    return np.nextafter(output, np.float32(np.inf), dtype=output.dtype)
+
+
+def conv_in_place(input, weight, bias=None, **attributes):
+    output = conv(input, weight, bias, **attributes)
+    weight *= 2
+    return output
+
+
+def conv_raising(input, weight, bias=None, **attributes):
+    raise RuntimeError("no such kernel\nsecond line")
+
+
+def conv_returning_nothing(input, weight, bias=None, **attributes):
+    return None
+
+
+def conv_backward_not_rotated(grad_output, input, weight, bias=None, **attributes):
+    grads = conv_backward(grad_output, input, weight, bias, **attributes)
+    return grads._replace(input=conv_backward(grad_output, input, flipped(weight), bias, **attributes).input)
+
+
+def conv_backward_overwriting(grad_output, input, weight, bias=None, **attributes):
+    grads = conv_backward(grad_output, input, weight, bias, **attributes)
+    return grads._replace(weight=conv_backward(grad_output[-1:], input[-1:], weight, bias, **attributes).weight)
+
+
+def conv_backward_averaging_bias(grad_output, input, weight, bias=None, **attributes):
+    grads = conv_backward(grad_output, input, weight, bias, **attributes)
+    return grads if bias is None else grads._replace(bias=grads.bias / np.float32(max(len(input), 1)))
+
+
+def conv_backward_inventing_bias(grad_output, input, weight, bias=None, **attributes):
+    grads = conv_backward(grad_output, input, weight, bias, **attributes)
+    return grads._replace(bias=np.zeros(len(weight), input.dtype)) if bias is None else grads
+
+
+def conv_backward_of_two(grad_output, input, weight, bias=None, **attributes):
+    return conv_backward(grad_output, input, weight, bias, **attributes)[:2]
+
+
+def conv_transpose_rotated(input, weight, bias=None, **attributes):
+    return conv_transpose(input, flipped(weight), bias, **attributes)
+
+
+def conv_transpose_output_padding_ignored(input, weight, bias=None, *, output_padding, **attributes):
+    output = conv_transpose(input, weight, bias, output_padding=0, **attributes)
+    wanted = conv_transpose(input, weight, bias, output_padding=output_padding, **attributes)
+    full = np.zeros_like(wanted)
+    full[tuple(map(slice, output.shape))] = output
+    return full
+
+
+PLANTED = [
+    (conv_rotated, r"^output\[.*\] = .*, expected .* exactly \(\d+ of \d+ wrong\)$"),
+    (conv_padding_off_by_one, r"^output must have shape \(.*\), got \(.*\)$"),
+    (conv_padding_on_the_other_side, r"^output\["),
+    (conv_groups_mixed, r"^output\["),
+    (conv_without_bias, r"^output\["),
+    (conv_axes_swapped, r"^output must have shape|^raised InvalidValueError"),
+    (conv_with_nan, r"^output\[.*\] = nan, expected "),
+    (conv_cut_short, r"^output must have shape \(1, 1, 1\), got \(1, 1, 0\)$"),
+    (conv_in_double, r"^output must have dtype float32, got float64$"),
+    (conv_in_half, r"^output\[.*\] = .*, expected .* ± .* \(\d+ of \d+ (wrong|less accurate than float32)\)$"),
+    (conv_off_by_one_ulp, r"^output\["),
+    (conv_in_place, r"^modified weight in place$"),
+    (conv_raising, r"^raised RuntimeError: no such kernel$"),
+    (conv_returning_nothing, r"^output must have shape \(1, 1, 1\), got \(\)$"),
+    (conv_backward_not_rotated, r"^grad_input\[[^;]*$"),
+    (conv_backward_overwriting, r"^grad_weight\[[^;]*$"),
+    (conv_backward_averaging_bias, r"^grad_bias\[[^;]*$"),
+    (conv_backward_inventing_bias, r"^grad_bias must be None, got an array$"),
+    (conv_backward_of_two, r"^raised TypeError: a backward must return a gradient for each of input, weight, bias, got tuple$"),
+    (conv_transpose_rotated, r"^output\["),
+    (conv_transpose_output_padding_ignored, r"^output\["),
+]  # fmt: skip
+
+
+def names_of(function):
+    operator = "conv_transpose" if function.__name__.startswith("conv_transpose") else "conv"
+    direction = "backward" if "backward" in function.__name__ else "forward"
+    return operator, direction
+
+
+def planted(function):
+    operator, direction = names_of(function)
+    name = operator if direction == "forward" else f"{operator}_backward"
+    return oracle.subject(**{name: function}, name=function.__name__)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("function", "reason"), PLANTED, ids=lambda value: getattr(value, "__name__", ""))
+def test_a_wrong_implementation_is_found(function, reason, seed):
+    report = oracle.check(planted(function), seed=seed)
+    (failure,) = report.failures
+    assert not report.passed
+    assert (failure.operator, failure.direction) == names_of(function)
+    assert not oracle.compare(planted(function), failure.case).passed
+    assert re.search(reason, failure.reason), failure.reason
+
+
+@pytest.mark.parametrize(("function", "largest"), [(conv_rotated, 5), (conv_without_bias, 3), (conv_groups_mixed, 12)])
+def test_what_fails_is_shrunk(function, largest):
+    (failure,) = oracle.check(planted(function)).failures
+    assert sum(array.size for array in failure.case.inputs if array is not None) <= largest
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_reference_conforms_to_itself(dtype):
+    report = oracle.check(refconv, dtype=dtype)
+    assert report.passed
+    assert [(tally.operator, tally.direction, tally.cases, tally.passed) for tally in report.tallies] == [
+        (operator, direction, 100, 100) for operator in refconv.operators for direction in ("forward", "backward")
+    ]
+
+
+def test_a_failure_in_one_direction_leaves_the_other_to_be_checked():
+    subject = oracle.subject(conv=conv_rotated, conv_backward=conv_backward)
+    report = oracle.check(subject)
+    assert [failure.direction for failure in report.failures] == ["forward"]
+    assert {tally.direction: tally.passed for tally in report.tallies}["backward"] == 100
+
+
+def test_both_directions_can_fail():
+    subject = oracle.subject(conv=conv_rotated, conv_backward=conv_backward_not_rotated)
+    assert [failure.direction for failure in oracle.check(subject).failures] == ["forward", "backward"]
+
+
+def test_what_an_implementation_lacks_is_absent_not_failed():
+    report = oracle.check(oracle.subject(conv=conv))
+    assert report.passed
+    assert report.absent == ["conv_backward", "conv_transpose", "conv_transpose_backward"]
+
+
+def test_an_implementation_that_offers_nothing_does_not_pass():
+    report = oracle.check(object())
+    assert not report.passed
+    assert "offers nothing that could be checked" in str(report)
+
+
+def declining(share):
+    def function(input, weight, bias=None, **attributes):
+        if int(abs(float(weight.sum())) * 1000) % 100 < share:
+            raise oracle.Unsupported("not this one")
+        return conv(input, weight, bias, **attributes)
+
+    return oracle.subject(conv=function)
+
+
+def test_declined_cases_are_counted():
+    def one_axis_alone(input, weight, bias=None, **attributes):
+        if input.ndim != 3:
+            raise oracle.Unsupported("one spatial axis only")
+        return conv(input, weight, bias, **attributes)
+
+    report = oracle.check(oracle.subject(conv=one_axis_alone))
+    assert report.passed
+    assert 30 < report.declined["conv"] < 90
+
+
+def test_declining_nearly_all_does_not_pass():
+    def refusing(*inputs, **attributes):
+        raise oracle.Unsupported
+
+    report = oracle.check(oracle.subject(conv=refusing))
+    assert not report.passed
+    assert not report.failures
+    assert "declined 100 of 100 cases: too few are left for a verdict" in str(report)
+
+
+def test_an_implementation_that_changes_its_mind_is_reported_as_not_reproducible():
+    calls = []
+
+    def moody(input, weight, bias=None, **attributes):
+        calls.append(1)
+        output = conv(input, weight, bias, **attributes)
+        return output + 1 if len(calls) == 20 else output
+
+    (failure,) = oracle.check(oracle.subject(conv=moody)).failures
+    assert failure.reason.endswith("(not reproducible: the same case passed when it was run again)")
+
+
+def wide_stride(case):
+    return np.max(case.attributes["stride"]) > 2
+
+
+def deviating(wrong):
+    deviation = oracle.Deviation("conv", "forward", wide_stride, "wide strides are wrong", "1.0", "conv(stride=3)")
+
+    def function(input, weight, bias=None, **attributes):
+        output = conv(input, weight, bias, **attributes)
+        return output + 1 if wrong and np.max(attributes["stride"]) > 2 else output
+
+    subject = oracle.subject(conv=function)
+    subject.deviations = (deviation,)
+    return subject
+
+
+def test_a_known_deviation_is_counted_apart():
+    report = oracle.check(deviating(wrong=True))
+    assert report.passed
+    ((_, matched, failed),) = report.deviations
+    assert matched >= failed > 10
+    assert "known deviation, " in str(report)
+
+
+def test_a_deviation_that_no_longer_shows_is_said():
+    report = oracle.check(deviating(wrong=False))
+    ((_, matched, failed),) = report.deviations
+    assert matched > 10
+    assert failed == 0
+    assert "no longer shows" in str(report)
+
+
+def test_a_deviation_hides_nothing_else():
+    subject = deviating(wrong=True)
+    subject.conv = conv_rotated
+    (failure,) = oracle.check(subject).failures
+    assert not wide_stride(failure.case)
+
+
+def test_the_same_seed_finds_the_same():
+    one, other = (oracle.check(planted(conv_rotated), seed=5).failures[0] for _ in range(2))
+    assert (one.reason, one.script) == (other.reason, other.script)
+
+
+def test_progress_is_told_case_by_case():
+    told = []
+    oracle.check(refconv, ["conv"], examples=5, progress=lambda *step: told.append(step))
+    assert told == [("conv", count) for count in range(1, 6)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"operators": ["convolve"]}, r"^operators must be of conv, conv_transpose, got 'convolve'$"),
+        ({"operators": []}, r"^operators must be of conv, conv_transpose, got none$"),
+        ({"examples": 0}, r"^examples must be at least 1, got 0$"),
+        ({"dtype": "int8"}, r"^dtype must be one of float32, float64, got 'int8'$"),
+        ({"arithmetic": "float8"}, r"^arithmetic must be one of float32, float64, tf32, got 'float8'$"),
+    ],
+)
+def test_a_check_that_makes_no_sense_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        oracle.check(refconv, **arguments)
+
+
+def test_a_name_is_loaded():
+    assert oracle.check("refconv", ["conv"], examples=1).subject == "refconv"
+    with pytest.raises(oracle.LoadError, match=r"^cannot load 'nowhere': ModuleNotFoundError"):
+        oracle.check("nowhere")
