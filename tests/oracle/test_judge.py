@@ -161,16 +161,16 @@ def test_modified_inputs_are_named_even_if_the_result_is_right():
 
 
 def test_exceptions_are_verdicts():
-    class Nameless(Exception):
+    class NamelessError(Exception):
         pass
 
     def raising(*_, **__):
-        raise Nameless
+        raise NamelessError
 
     def leaving(*_, **__):
         raise SystemExit("bye")
 
-    assert oracle.compare(oracle.subject(conv=raising), case()).reason == "raised Nameless"
+    assert oracle.compare(oracle.subject(conv=raising), case()).reason == "raised NamelessError"
     assert oracle.compare(oracle.subject(conv=leaving), case()).reason == "raised SystemExit: bye"
 
 

@@ -67,7 +67,9 @@ def test_json_has_the_fields_by_their_names(failed, tmp_path):
     for name in ("operator", "direction", "law", "reason", "diagnosis", "script"):
         assert first[name] == getattr(failure, name)
     weight = first["case"]["arrays"]["weight"]
-    assert np.array(weight["values"], weight["dtype"]).reshape(weight["shape"]).tolist() == failure.case.inputs[1].tolist()
+    assert (
+        np.array(weight["values"], weight["dtype"]).reshape(weight["shape"]).tolist() == failure.case.inputs[1].tolist()
+    )
     assert [tally["direction"] for tally in read["tallies"]] == ["forward", "backward"]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import oracle
 import refconv
-from refconv import conv, conv_backward, conv_transpose, conv_transpose_backward
+from refconv import conv, conv_backward, conv_transpose
 
 
 def flipped(weight):

@@ -35,7 +35,9 @@ def test_torch_is_loaded_through_its_adapter():
     assert oracle.load("torch", arithmetic="tf32").tf32
 
 
-@pytest.mark.parametrize("name", ["nowhere", "refconv:nothing", "refconv:layers.nothing", "", "torch@nonsense", "torch@", ".."])
+@pytest.mark.parametrize(
+    "name", ["nowhere", "refconv:nothing", "refconv:layers.nothing", "", "torch@nonsense", "torch@", ".."]
+)
 def test_what_cant_be_loaded_is_said_in_one_line_with_what_is_known(name):
     with pytest.raises(oracle.LoadError) as caught:
         oracle.load(name)
@@ -50,7 +52,9 @@ def test_a_class_that_cant_be_made_is_no_crash(module):
         raise OSError("libmine.so: cannot open\nsecond line")
 
     module.Broken = type("Broken", (), {"__init__": lambda self: broken()})
-    with pytest.raises(oracle.LoadError, match=r"^cannot load 'someones:Broken': OSError: libmine.so: cannot open \(known"):
+    with pytest.raises(
+        oracle.LoadError, match=r"^cannot load 'someones:Broken': OSError: libmine.so: cannot open \(known"
+    ):
         oracle.load("someones:Broken")
 
 

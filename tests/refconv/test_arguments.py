@@ -77,7 +77,7 @@ def test_a_view_larger_than_memory_is_refused_before_it_is_copied():
 def test_numpy_integers_are_ints_and_bools_arent():
     assert arguments.integer("groups", np.int16(3), at_least=1) == 3
     for value in (True, np.True_, 3.0):
-        with pytest.raises(InvalidTypeError, match="^groups must be an int, got "):
+        with pytest.raises(InvalidTypeError, match=r"^groups must be an int, got "):
             arguments.integer("groups", value, at_least=1)
 
 

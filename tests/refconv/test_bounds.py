@@ -141,4 +141,6 @@ def test_a_window_without_taps_has_no_error():
 
 
 def test_arithmetics_are_known_by_name():
-    assert [arithmetic.name for arithmetic in ARITHMETICS.values()] == list(ARITHMETICS) == ["float32", "float64", "tf32"]
+    assert (
+        [arithmetic.name for arithmetic in ARITHMETICS.values()] == list(ARITHMETICS) == ["float32", "float64", "tf32"]
+    )

@@ -47,7 +47,11 @@ def test_sources_by_hand():
 @pytest.mark.parametrize(
     ("mode", "before", "message"),
     [
-        ("reflect", 3, r"^padding must be smaller than the input's size \(4, 3\) where padding_mode is 'reflect', got "),
+        (
+            "reflect",
+            3,
+            r"^padding must be smaller than the input's size \(4, 3\) where padding_mode is 'reflect', got ",
+        ),
         ("circular", 4, r"^padding must be at most the input's size \(4, 3\) where padding_mode is 'circular', got "),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from properties import LAYOUTS, cases, content, invalid_cases, lay_out
-from refconv import operators
+from refconv import ARITHMETICS, operators
 
 OPERATORS = pytest.mark.parametrize("operator", operators)
 DATA = st.data()
@@ -61,7 +61,9 @@ def test_gradients_are_complex_steps(operator, data, seed):
     case = data.draw(cases(operator, dtype="float64"))
     complex_inputs = [None if array is None else array.astype(complex) for array in case.inputs]
     grads = gradients(case, case.inputs, case.grad_output)
-    magnitudes = gradients(case, [array if array is None else abs(array) for array in case.inputs], abs(case.grad_output))
+    magnitudes = gradients(
+        case, [array if array is None else abs(array) for array in case.inputs], abs(case.grad_output)
+    )
     for name in differentiable(case):
         index = list(case.row.inputs).index(name)
         step = content("normal", case.arrays[name].shape, "float64", seed)
@@ -79,6 +81,21 @@ def test_complex_gradients_have_the_real_ones_as_real_part(operator, data):
     complex_grads = gradients(case, complex_inputs, case.grad_output.astype(complex))
     for grad, complex_grad in zip(gradients(case, case.inputs, case.grad_output), complex_grads, strict=True):
         assert (grad is None and complex_grad is None) or (complex_grad == grad).all()
+
+
+@OPERATORS
+@given(data=DATA)
+def test_float32_keeps_the_bounds_around_float64(operator, data):
+    case = data.draw(cases(operator))
+    row = case.row
+    doubles = [None if array is None else array.astype(np.float64) for array in case.inputs]
+    grad_output = case.grad_output.astype(np.float64)
+    output, grads = forward(case, doubles), gradients(case, doubles, grad_output)
+    bound = row.bound(ARITHMETICS["float32"], output, *doubles, **case.attributes)
+    bounds = row.backward_bound(ARITHMETICS["float32"], grads, grad_output, *doubles, **case.attributes)
+    computed = forward(case, case.inputs), *gradients(case, case.inputs, case.grad_output)
+    for value, exact, limit in zip(computed, (output, *grads), (bound, *bounds), strict=True):
+        assert value is exact is limit is None or (abs(value - exact) <= limit.limit).all()
 
 
 @OPERATORS

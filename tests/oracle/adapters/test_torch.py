@@ -30,7 +30,7 @@ def test_same_is_pytorch_s_own():
 def test_a_device_that_isnt_there_is_said():
     if torch.cuda.is_available():
         pytest.skip("PyTorch sees a CUDA device")
-    with pytest.raises(RuntimeError, match="^PyTorch sees no CUDA device$"):
+    with pytest.raises(RuntimeError, match=r"^PyTorch sees no CUDA device$"):
         Torch("cuda")
 
 

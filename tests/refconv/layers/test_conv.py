@@ -18,10 +18,13 @@ def conv_by_windows(input, weight, bias, *, stride, padding, dilation, groups, p
     output = np.zeros((len(input), len(weight), *size))
     for index in np.ndindex(*size):
         where = [
-            slice(i * s, i * s + e, d) for i, s, e, d in zip(index, window.stride, window.extent, window.dilation, strict=True)
+            slice(i * s, i * s + e, d)
+            for i, s, e, d in zip(index, window.stride, window.extent, window.dilation, strict=True)
         ]
         seen = padded[(..., *where)].reshape(len(input), groups, *weight.shape[1:])
-        output[(..., *index)] = np.einsum("ngck,gock->ngo", flat(seen, 3), flat(kernels, 3)).reshape(len(input), len(weight))
+        output[(..., *index)] = np.einsum("ngck,gock->ngo", flat(seen, 3), flat(kernels, 3)).reshape(
+            len(input), len(weight)
+        )
     return output if bias is None else output + bias.reshape(-1, *[1] * len(size))
 
 
@@ -135,7 +138,9 @@ def test_shapes_that_dont_go_together_are_refused(input, weight, attributes, mes
 
 
 def test_an_output_larger_than_memory_is_refused_before_it_is_made():
-    with pytest.raises(InvalidValueError, match=r"^output must fit into memory \(\d+ bytes\), got shape \(0, 1, 4294967297, "):
+    with pytest.raises(
+        InvalidValueError, match=r"^output must fit into memory \(\d+ bytes\), got shape \(0, 1, 4294967297, "
+    ):
         conv(np.zeros((0, 1, 3, 3)), np.zeros((1, 1, 1, 1)), padding=2**31 - 1)
 
 

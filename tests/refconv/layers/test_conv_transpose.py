@@ -12,13 +12,18 @@ def conv_transpose_by_spreading(input, weight, bias, *, stride, padding, output_
     window = read_window(weight.shape[2:], stride=stride, padding=padding, dilation=dilation)
     rank = len(window.kernel)
     extra = (output_padding,) * rank if isinstance(output_padding, int) else output_padding
-    canvas = [(n - 1) * s + e + x for n, s, e, x in zip(input.shape[2:], window.stride, window.extent, extra, strict=True)]
+    canvas = [
+        (n - 1) * s + e + x for n, s, e, x in zip(input.shape[2:], window.stride, window.extent, extra, strict=True)
+    ]
     batch, per_in, per_out = len(input), len(weight) // groups, weight.shape[1]
     output = np.zeros((batch, groups, per_out, *canvas))
     for index in np.ndindex(*input.shape[2:]):
         value = input[(..., *index)].reshape(batch, groups, per_in)
         spread = np.einsum("ngc,gcok->ngok", value, weight.reshape(groups, per_in, per_out, -1))
-        where = [slice(i * s, i * s + e, d) for i, s, e, d in zip(index, window.stride, window.extent, window.dilation, strict=True)]
+        where = [
+            slice(i * s, i * s + e, d)
+            for i, s, e, d in zip(index, window.stride, window.extent, window.dilation, strict=True)
+        ]
         output[(..., *where)] += spread.reshape(*spread.shape[:3], *window.kernel)
     crop = [slice(before, length - after) for length, (before, after) in zip(canvas, window.padding, strict=True)]
     output = output.reshape(batch, groups * per_out, *canvas)[(..., *crop)]

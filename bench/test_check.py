@@ -1,0 +1,94 @@
+"""How fast the check is: cases a second, what a case costs to make, and a verdict beside PyTorch's gradcheck."""
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import hypothesis
+import pytest
+import torch
+from hypothesis import HealthCheck, Phase, given, settings
+
+import oracle
+import refconv
+from properties import Case, cases, content
+
+CASES = 200
+
+
+@pytest.mark.parametrize("subject", ["torch", "refconv"])
+@pytest.mark.parametrize("operator", refconv.operators)
+def test_cases_a_second(benchmark: Any, figure: Callable[[str], None], subject: str, operator: str) -> None:
+    implementation = oracle.load(subject)
+    report = benchmark.pedantic(
+        lambda: oracle.check(implementation, [operator], examples=CASES), rounds=7, warmup_rounds=2
+    )
+    assert report.passed
+    figure(f"{subject}: {CASES / benchmark.stats['median']:.0f} cases of {operator} a second, forward and backward")
+
+
+@pytest.mark.parametrize("operator", refconv.operators)
+def test_making_a_case(benchmark: Any, figure: Callable[[str], None], operator: str) -> None:
+    @hypothesis.seed(0)
+    @settings(
+        max_examples=CASES,
+        phases=[Phase.generate],
+        database=None,
+        suppress_health_check=list(HealthCheck),  # a benchmark may be slow
+    )
+    @given(cases(operator))
+    def make(case: Case) -> None:
+        pass
+
+    benchmark.pedantic(make, rounds=7, warmup_rounds=2)
+    figure(f"a case of {operator} is made in {benchmark.stats['median'] / CASES * 1e3:.2f} ms")
+
+
+LAYERS = {"3 to 4 channels, 8x8": (2, 3, 4, 8), "8 to 8 channels, 16x16": (2, 8, 8, 16)}
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("fast_mode", [True, False], ids=["fast", "slow"])
+def test_a_verdict_on_gradients_beside_gradcheck(
+    benchmark: Any, figure: Callable[[str], None], layer: str, fast_mode: bool
+) -> None:
+    case = _layer(*LAYERS[layer])
+    implementation = oracle.load("torch")
+    tensors = [torch.from_numpy(array).requires_grad_() for array in case.inputs]
+    calls = {
+        "ours": lambda: oracle.compare(implementation, case, directions=["backward"]).passed,
+        "gradcheck": lambda: torch.autograd.gradcheck(_torch_layer, tensors, fast_mode=fast_mode),
+    }
+    medians = _interleaved(calls, rounds=21 if fast_mode else 5)
+    benchmark.pedantic(calls["ours"], rounds=7, warmup_rounds=1)
+    mode = "fast" if fast_mode else "slow"
+    figure(
+        f"3x3 convolution, {layer}: a verdict on the gradients in {medians['ours'] * 1e3:.2f} ms, "
+        f"gradcheck ({mode} mode) in {medians['gradcheck'] * 1e3:.2f} ms: "
+        f"{medians['gradcheck'] / medians['ours']:.1f} times"
+    )
+
+
+def _torch_layer(input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    return torch.nn.functional.conv2d(input, weight, bias, stride=(2, 1), padding=1)
+
+
+def _layer(batch: int, in_channels: int, out_channels: int, side: int) -> Case:
+    shapes = [(batch, in_channels, side, side), (out_channels, in_channels, 3, 3), (out_channels,)]
+    inputs = tuple(content("normal", shape, "float64", seed) for seed, shape in enumerate(shapes))
+    attributes: dict[str, Any] = {"stride": (2, 1), "padding": 1, "dilation": 1, "groups": 1, "padding_mode": "zeros"}
+    output = refconv.conv(*inputs, **attributes)
+    return Case("conv", inputs, attributes, content("normal", output.shape, "float64", 3))
+
+
+def _interleaved(calls: dict[str, Callable[[], bool]], rounds: int) -> dict[str, float]:
+    """Return the median time of each call, one of each a round."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for round_ in range(-1, rounds):  # the first warms up
+        for name, call in calls.items():
+            began = time.perf_counter()
+            assert call()
+            if round_ >= 0:
+                times[name].append(time.perf_counter() - began)
+    return {name: statistics.median(taken) for name, taken in times.items()}
