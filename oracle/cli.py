@@ -74,7 +74,7 @@ def check_command(
     SUBJECT is an adapter (torch, torch@cuda), refconv itself, or package.module[:object], which is looked for in the
     current folder, too.
     """
-    sys.path.insert(0, os.getcwd())
+    sys.path.append(os.getcwd())  # last, so that a checkout of PyTorch, say, does not shadow PyTorch
     names = list(chosen) or list(operators)
     with _progress(len(names) * examples) as progress:
         try:

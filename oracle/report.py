@@ -196,7 +196,7 @@ def _failure_text(failure: Failure) -> Text:
 
 
 def _indented(script: str) -> str:
-    return "".join(f"    {line}\n" for line in script.splitlines())
+    return "\n".join(f"    {line}" for line in script.splitlines())
 
 
 def _deviation_text(deviation: Deviation, matched: int, failed: int) -> Text:
