@@ -120,10 +120,10 @@ def test_integers_are_exact_up_to_the_significand(arithmetic, largest):
     assert min(bound_of(arithmetic, np.array([largest + 2]), np.array([1.0]))) > EMPTY_ROOM
 
 
-@pytest.mark.parametrize(("arithmetic", "root"), [(FLOAT32, 2.0**12), (FLOAT64, 2.0**26)])
-def test_sums_of_small_integers_are_exact_up_to_the_significand(arithmetic, root):
-    assert bound_of(arithmetic, np.array([root]), np.array([root])) == (0, 0)
-    assert min(bound_of(arithmetic, np.array([root, 1]), np.array([root, 1]))) > EMPTY_ROOM
+@pytest.mark.parametrize(("arithmetic", "one", "other"), [(FLOAT32, 2.0**12, 2.0**12), (FLOAT64, 2.0**26, 2.0**27)])
+def test_sums_of_small_integers_are_exact_up_to_the_significand(arithmetic, one, other):
+    assert bound_of(arithmetic, np.array([one]), np.array([other])) == (0, 0)
+    assert min(bound_of(arithmetic, np.array([one, 1]), np.array([other, 1]))) > EMPTY_ROOM
 
 
 def test_a_sum_too_large_for_the_format_may_be_anything():
