@@ -113,11 +113,14 @@ def multilinear(
 
 
 def _exact(arithmetic: Arithmetic, inputs: tuple[Array | None, ...], magnitudes: tuple[Array | None, ...]) -> bool:
-    """Whether the inputs are integers so small that every product and every partial sum is representable."""
+    """Whether the inputs are integers so small that every product and every partial sum is representable.
+
+    Strictly below the limit, since a magnitude beyond it may have been rounded to it.
+    """
     integers = all((array == np.rint(array)).all() for array in inputs if array is not None)
     limits = [(inputs, 1 / arithmetic.product), (magnitudes, 1 / max(arithmetic.accumulation, arithmetic.storage))]
     return integers and all(
-        np.abs(array).max(initial=0) <= limit for arrays, limit in limits for array in arrays if array is not None
+        np.abs(array).max(initial=0) < limit for arrays, limit in limits for array in arrays if array is not None
     )
 
 
