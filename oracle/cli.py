@@ -76,7 +76,7 @@ def check_command(
     """
     sys.path.append(os.getcwd())  # last, so that a checkout of PyTorch, say, does not shadow PyTorch
     names = list(chosen) or list(operators)
-    with _progress(len(names) * examples) as progress:
+    with _progress(names, examples) as progress:
         try:
             report = check(
                 subject, names, dtype=dtype, examples=examples, seed=seed, arithmetic=arithmetic, progress=progress
@@ -91,7 +91,7 @@ def check_command(
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[OnProgress]:
+def _progress(names: list[str], examples: int) -> Iterator[OnProgress]:
     """Show how far the check is: a bar on a terminal, elsewhere a line for each operator."""
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -99,8 +99,10 @@ def _progress(total: int) -> Iterator[OnProgress]:
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("loading", total=total)
-        yield lambda operator, _: bar.update(task, advance=1, description=operator)
+        task = bar.add_task("loading", total=len(names) * examples)
+        yield lambda operator, cases: bar.update(
+            task, completed=names.index(operator) * examples + cases, description=operator
+        )
 
 
 def _line(operator: str, cases: int) -> None:

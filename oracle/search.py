@@ -55,7 +55,7 @@ def check(
     examples : int
         How many cases for each operator and direction.
     seed : int
-        Of the generated cases: the same seed gives the same cases.
+        Of the generated cases: in the same environment, the same seed gives the same cases.
     arithmetic : str, optional
         One of ``refconv.ARITHMETICS``, by whose error bounds to judge; by default that of `dtype`.
     progress : callable, optional

@@ -3,7 +3,7 @@
 from refconv.arguments import InvalidTypeError, InvalidValueError
 from refconv.bounds import ARITHMETICS, Arithmetic, Bound
 from refconv.layers.conv import ConvGradients, conv, conv_backward
-from refconv.layers.conv_transpose import ConvTransposeGradients, conv_transpose, conv_transpose_backward
+from refconv.layers.conv_transpose import conv_transpose, conv_transpose_backward
 from refconv.table import Operator, operators
 
 __all__ = [
@@ -11,7 +11,6 @@ __all__ = [
     "Arithmetic",
     "Bound",
     "ConvGradients",
-    "ConvTransposeGradients",
     "InvalidTypeError",
     "InvalidValueError",
     "Operator",

@@ -7,9 +7,8 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
-from refconv.layers.conv import ConvGradients, conv, conv_backward, conv_backward_bound, conv_bound
+from refconv.layers.conv import conv, conv_backward, conv_backward_bound, conv_bound
 from refconv.layers.conv_transpose import (
-    ConvTransposeGradients,
     conv_transpose,
     conv_transpose_backward,
     conv_transpose_backward_bound,
@@ -19,11 +18,10 @@ from refconv.layers.conv_transpose import (
 
 @dataclass(frozen=True)
 class Operator:
-    """One operator: its functions and bounds. Its name, inputs and attributes are read off the forward's signature."""
+    """One operator: its functions and bounds. Its name, inputs and attributes are read off the signatures."""
 
     forward: Callable[..., Any]
     backward: Callable[..., Any]
-    gradients: type  # the NamedTuple that `backward` returns
     bound: Callable[..., Any]  # bound(arithmetic, output, *inputs, **attributes)
     backward_bound: Callable[..., Any]  # backward_bound(arithmetic, gradients, grad_output, *inputs, **attributes)
 
@@ -44,10 +42,11 @@ class Operator:
         """The keyword-only attributes and their defaults; ``inspect.Parameter.empty`` marks a required one."""
         return MappingProxyType({p.name: p.default for p in self._parameters if p.kind is p.KEYWORD_ONLY})
 
-    @property
+    @cached_property
     def differentiable(self) -> tuple[str, ...]:
         """The inputs that have gradients, in the order in which `backward` returns them."""
-        return tuple(self.gradients._fields)  # type: ignore[attr-defined]  # of every NamedTuple
+        gradients = inspect.signature(self.backward).return_annotation  # a NamedTuple
+        return tuple(gradients._fields)
 
     @property
     def _parameters(self) -> list[inspect.Parameter]:
@@ -58,14 +57,8 @@ operators: Mapping[str, Operator] = MappingProxyType(
     {
         row.name: row
         for row in (
-            Operator(conv, conv_backward, ConvGradients, conv_bound, conv_backward_bound),
-            Operator(
-                conv_transpose,
-                conv_transpose_backward,
-                ConvTransposeGradients,
-                conv_transpose_bound,
-                conv_transpose_backward_bound,
-            ),
+            Operator(conv, conv_backward, conv_bound, conv_backward_bound),
+            Operator(conv_transpose, conv_transpose_backward, conv_transpose_bound, conv_transpose_backward_bound),
         )
     }
 )

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from refconv import ConvGradients, ConvTransposeGradients
+from refconv import ConvGradients
 from refconv.arguments import Array
 from refconv.geometry import Window, read_window
 
@@ -46,9 +46,9 @@ class Torch:
 
     def conv_transpose_backward(
         self, grad_output: Array, input: Array, weight: Array, bias: Array | None = None, **attributes: Any
-    ) -> ConvTransposeGradients:
+    ) -> ConvGradients:
         """See :func:`refconv.conv_transpose_backward`."""
-        return ConvTransposeGradients(*self._backward(_conv_transpose, grad_output, (input, weight, bias), attributes))
+        return ConvGradients(*self._backward(_conv_transpose, grad_output, (input, weight, bias), attributes))
 
     def _forward(
         self, function: Callable[..., Any], arrays: tuple[Array | None, ...], attributes: dict[str, Any]

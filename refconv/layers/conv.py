@@ -19,7 +19,7 @@ from refconv.padding import MODES, check_mode, extend, fold
 
 
 class ConvGradients(NamedTuple):
-    """The gradients of a convolution's inputs, each of its input's shape; `bias` is None where the input was."""
+    """The gradients of the inputs, each of its input's shape and dtype; `bias` is None where the input was."""
 
     input: Array
     weight: Array

@@ -14,15 +14,14 @@ from refconv.arguments import Array, InvalidValueError
 from refconv.bounds import Arithmetic, Bound
 from refconv.correlation import correlate, correlate_signals, correlate_transposed
 from refconv.geometry import IntPerAxis, Padding, Window, read_window, transposed_output_size
-from refconv.layers.conv import per_channel, read_arrays, read_bias, read_grad_output, sum_of_channels
-
-
-class ConvTransposeGradients(NamedTuple):
-    """The gradients of a transposed convolution's inputs; `bias` is None where the input was."""
-
-    input: Array
-    weight: Array
-    bias: Array | None
+from refconv.layers.conv import (
+    ConvGradients,
+    per_channel,
+    read_arrays,
+    read_bias,
+    read_grad_output,
+    sum_of_channels,
+)
 
 
 def conv_transpose(
@@ -100,7 +99,7 @@ def conv_transpose_backward(
     output_padding: IntPerAxis = 0,
     dilation: IntPerAxis = 1,
     groups: int = 1,
-) -> ConvTransposeGradients:
+) -> ConvGradients:
     """Return the gradients of ``sum(conv_transpose(input, weight, bias) * grad_output)``.
 
     ::
@@ -120,7 +119,7 @@ def conv_transpose_backward(
 
     Returns
     -------
-    ConvTransposeGradients
+    ConvGradients
         `input`, `weight` and `bias`, the last None where the input was.
 
     Raises
@@ -135,7 +134,7 @@ def conv_transpose_backward(
     call = _read(input, weight, bias, stride, padding, output_padding, dilation, groups)
     out_channels = call.weight.shape[1] * call.groups
     grad = read_grad_output(grad_output, call.signal, (*call.signal.shape[:1], out_channels, *call.size))
-    return ConvTransposeGradients(
+    return ConvGradients(
         input=correlate(grad, call.weight, call.window, call.groups, call.signal.shape[2:]),
         weight=correlate_signals(call.signal, grad, call.window, call.groups),
         bias=None if call.bias is None else sum_of_channels(grad),
@@ -150,7 +149,7 @@ def conv_transpose_bound(arithmetic: Arithmetic, output: Array, *inputs: Array |
 
 
 def conv_transpose_backward_bound(
-    arithmetic: Arithmetic, grads: ConvTransposeGradients, *inputs: Array | None, **attributes: object
+    arithmetic: Arithmetic, grads: ConvGradients, *inputs: Array | None, **attributes: object
 ) -> tuple[Bound | None, ...]:
     """Bound the rounding errors of each gradient, sums of products as well; `inputs` begin with `grad_output`."""
     return bounds.multilinear(conv_transpose_backward, arithmetic, grads, inputs, attributes)
