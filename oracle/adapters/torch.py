@@ -67,7 +67,8 @@ class Torch:
         leaves = [tensor.requires_grad_() for tensor in tensors if tensor is not None]
         with self._precision():
             output = function(*tensors, **attributes)
-            gradients = iter(torch.autograd.grad(output, leaves, self._tensor(grad_output)))
+            # Of the inner product, since handing over grad_output has autograd import SymPy, which takes half a second.
+            gradients = iter(torch.autograd.grad((output * self._tensor(grad_output)).sum(), leaves))
         return [None if tensor is None else _array(next(gradients)) for tensor in tensors]
 
     def _tensor(self, array: Array | None) -> Any:
