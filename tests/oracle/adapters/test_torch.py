@@ -27,6 +27,16 @@ def test_same_is_pytorch_s_own():
     assert Torch().conv(input, weight, **attributes).tolist() == [[[11, 11, 11, 11, 1]]]
 
 
+@pytest.mark.parametrize("tf32", [False, True])
+def test_tf32_is_switched_during_a_call_alone(tf32):
+    before = torch.backends.cudnn.allow_tf32
+    subject = Torch(tf32=tf32)
+    subject.device = "cuda"
+    with subject._precision():
+        assert torch.backends.cudnn.allow_tf32 is tf32
+    assert torch.backends.cudnn.allow_tf32 is before
+
+
 def test_a_device_that_isnt_there_is_said():
     if torch.cuda.is_available():
         pytest.skip("PyTorch sees a CUDA device")
