@@ -88,7 +88,15 @@ class Report:
     @property
     def passed(self) -> bool:
         """Whether something was judged, nothing failed, and no operator was declined as good as wholly."""
-        return bool(self.tallies) and not self.failures and not any(tally.mostly_declined for tally in self.tallies)
+        return bool(self.tallies) and not self.failures and not self.undecided
+
+    @property
+    def undecided(self) -> list[Tally]:
+        """The tallies with too few judged cases for a verdict, and no failure that decides it."""
+        failed = {(failure.operator, failure.direction) for failure in self.failures}
+        return [
+            tally for tally in self.tallies if tally.mostly_declined and (tally.operator, tally.direction) not in failed
+        ]
 
     @property
     def declined(self) -> dict[str, int]:
@@ -145,7 +153,7 @@ class Report:
             for failure in self.failures:
                 if (failure.operator, failure.direction) == (tally.operator, tally.direction):
                     ElementTree.SubElement(test, "failure", message=_xml(str(failure))).text = _xml(failure.script)
-            if tally.mostly_declined:
+            if tally in self.undecided:
                 ElementTree.SubElement(test, "failure", message=_declined_words(tally))
         suite.set("failures", str(len(suite.findall("testcase/failure"))))
         return _written(ElementTree.tostring(suite, encoding="unicode", xml_declaration=True), path)
@@ -182,7 +190,7 @@ def _table(report: Report) -> Table:
         outcome = Text("ok", "green")
         if (tally.operator, tally.direction) in failed:
             outcome = Text("FAILED", "bold red")
-        elif tally.mostly_declined:
+        elif tally in report.undecided:
             outcome = Text("DECLINED", "bold yellow")
         counts = (tally.cases, tally.exact, tally.vacuous, tally.declined)
         table.add_row(tally.operator, tally.direction, *map(str, counts), f"{tally.worst:.2f} B", outcome)
@@ -216,11 +224,7 @@ def _conclusion(report: Report) -> Text:
         return Text(f"\n{report.subject} conforms: {took}", "bold green")
     if not report.tallies:
         return Text(f"\n{report.subject} doesn't conform: it offers nothing that could be checked", "bold red")
-    declined = [
-        f"{tally.operator} {tally.direction} {_declined_words(tally)}"
-        for tally in report.tallies
-        if tally.mostly_declined
-    ]
+    declined = [f"{tally.operator} {tally.direction} {_declined_words(tally)}" for tally in report.undecided]
     failures = f"{len(report.failures)} failure{'s' * (len(report.failures) != 1)}"
     return Text(f"\n{report.subject} doesn't conform: {'; '.join([failures, *declined])}, {took}", "bold red")
 

@@ -34,6 +34,6 @@ def _expected(case: Case, direction: str, arithmetic: Arithmetic) -> list[str]:
     lines = []
     for name, expected in expectation(case, direction, arithmetic).items():
         if expected is not None and expected.value.size <= _FEW:
-            values = np.array2string(expected.value, separator=", ", max_line_width=10**9).replace("\n", "")
-            lines.append(f"# expected {name}: {values}")
+            values = np.array2string(expected.value, separator=", ", max_line_width=10**9)
+            lines.append(f"# expected {name}: {' '.join(values.split())}")
     return lines

@@ -33,8 +33,8 @@ CONTENTS: dict[str, Callable[[Generator, tuple[int, ...]], Array]] = {
 }
 
 
-def content(kind: str, shape: tuple[int, ...], dtype: str, seed: int) -> Array:
-    """Return a contiguous array of one of `CONTENTS`, of mixed sign, the same for the same arguments."""
+def content(kind: str, shape: tuple[int, ...], dtype: str, seed: int | Generator) -> Array:
+    """Return a contiguous array of one of `CONTENTS`, of mixed sign, the same for the same seed."""
     return CONTENTS[kind](np.random.default_rng(seed), shape).astype(dtype)
 
 

@@ -56,7 +56,7 @@ def literal(array: Array | None) -> str:
     with np.printoptions(
         threshold=array.size + 1, floatmode="unique", linewidth=10**9, nanstr="np.nan", infstr="np.inf"
     ):
-        values = np.array2string(array, separator=", ").replace("\n", "")
+        values = " ".join(np.array2string(array, separator=", ").split())
     text = f"np.array({values}, dtype=np.{array.dtype})"
     if array.size == 0:
         text = f"np.zeros({array.shape}, dtype=np.{array.dtype})"

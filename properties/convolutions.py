@@ -4,15 +4,17 @@ Each axis has its own kernel, stride, dilation and padding on either side, since
 All shrink towards one axis, one channel, a batch of one, windows of one tap, and small integers.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Any, NamedTuple
 
 import hypothesis.strategies as st
+import numpy as np
 
 from properties.arrays import CONTENTS, LAYOUTS, content, lay_out
 from properties.case import Case
 from refconv.geometry import output_size, read_window, transposed_output_size
+from refconv.padding import MODES
 
 
 class Axis(NamedTuple):
@@ -21,8 +23,10 @@ class Axis(NamedTuple):
     kernel: int
     stride: int
     dilation: int
-    sides: tuple[int, int]  # the padding before and after
-    last: tuple[int, int]  # the last position, in strides, and the slack
+    before: int
+    after: int
+    last_window: int
+    slack: int
 
     @property
     def extent(self) -> int:
@@ -30,192 +34,166 @@ class Axis(NamedTuple):
         return self.dilation * (self.kernel - 1) + 1
 
 
-class Channels(NamedTuple):
-    """The batch and the channels."""
+class Call(NamedTuple):
+    """What is drawn for the call as a whole; `per_in` and `per_out` are the channels of one group."""
 
-    batch_bias: tuple[int, bool]
+    batch: int
     groups: int
-    per_group: tuple[int, int]  # in and out
-
-
-class Contents(NamedTuple):
-    """What the arrays hold, and how grad_output, the input and the weight lie in memory."""
-
-    kind: str
-    seed: int
-    layouts: tuple[str, str, str]
-
-
-class Style(NamedTuple):
-    """How the padding is chosen, and whether attributes that are equal on all axes are still spelled out for each."""
-
-    padding: str
+    per_in: int
+    per_out: int
+    bias: bool
+    padding: str  # how it is chosen
     padding_mode: str
-    spelled_out: bool
+    spelled_out: bool  # each axis by itself, even if all are alike
+    kind: str  # of the arrays' content
+    seed: int
+    layouts: tuple[str, str, str]  # of grad_output, input and weight
 
 
-def _choice(*options: Iterable[object]) -> st.SearchStrategy[Any]:
-    """Draw one entry of each of `options` at once, which costs a third; shrinks towards the first of each alike."""
-    ranked = [list(enumerate(entries)) for entries in options]
-    rows = sorted(product(*ranked), key=lambda row: sum(index for index, _ in row))
-    return st.sampled_from([tuple(entry for _, entry in row) for row in rows])
-
-
-# The most that is drawn for a kernel, stride, dilation, padding, last position and slack: more axes, shorter ones.
-_MOST = {1: (6, 5, 4, 7, 7, 4), 2: (4, 4, 3, 5, 4, 3), 3: (3, 3, 2, 3, 2, 2)}
-
-_LAYOUTS = ("contiguous", *LAYOUTS)
-_channels = st.tuples(
-    _choice((1, 2, 3) * 8 + (0,), (False, True)),
-    st.sampled_from((1, 1, 2, 3, 4)),
-    _choice(range(1, 5), range(1, 5)),
-)
-_contents = st.tuples(
-    st.sampled_from(tuple(CONTENTS)), st.integers(0, 2**32 - 1), _choice(_LAYOUTS, _LAYOUTS, _LAYOUTS)
-)
-_conv_style = _choice(
-    ("symmetric", "valid", "same", "asymmetric", "symmetric", "asymmetric"),
-    ("zeros", "zeros", "zeros", "reflect", "replicate", "circular"),
-    (False, True),
-)
-_conv_transpose_style = _choice(("symmetric", "asymmetric"), ("zeros",), (False, True))
-
-
-def _axes(rank: int) -> st.SearchStrategy[tuple[Any, ...]]:
-    kernel, stride, dilation, padding, last_position, slack = _MOST[rank]
-    axis = st.tuples(
-        st.integers(1, kernel),
-        st.integers(1, stride),
-        st.integers(1, dilation),
-        _choice(range(padding + 1), range(padding + 1)),
-        _choice(range(last_position + 1), range(slack + 1)),
-    )
-    return st.tuples(*[axis] * rank)
-
-
-_any_axes = st.one_of([_axes(rank) for rank in _MOST])
+# The most that is drawn for each field of an axis: more axes, shorter ones.
+_MOST = {
+    1: Axis(kernel=6, stride=5, dilation=4, before=7, after=7, last_window=7, slack=4),
+    2: Axis(kernel=4, stride=4, dilation=3, before=5, after=5, last_window=4, slack=3),
+    3: Axis(kernel=3, stride=3, dilation=2, before=3, after=3, last_window=2, slack=2),
+}
+_LEAST = Axis(kernel=1, stride=1, dilation=1, before=0, after=0, last_window=0, slack=0)
+_ANY_LAYOUT = ("contiguous", *LAYOUTS)
+_CONV = ("symmetric", "valid", "same", "asymmetric", "symmetric", "asymmetric"), ("zeros", *MODES, "zeros")
+_CONV_TRANSPOSE = ("symmetric", "asymmetric"), ("zeros",)
 
 
 def conv_cases(dtype: str) -> st.SearchStrategy[Case]:
     """Cases of `conv`."""
-    return _cases(_conv_case, dtype, _conv_style)
+    return _cases(_conv_case, dtype, *_CONV)
 
 
 def conv_transpose_cases(dtype: str) -> st.SearchStrategy[Case]:
     """Cases of `conv_transpose`."""
-    return _cases(_conv_transpose_case, dtype, _conv_transpose_style)
+    return _cases(_conv_transpose_case, dtype, *_CONV_TRANSPOSE)
 
 
-def _cases(build: Callable[..., Case], dtype: str, style: st.SearchStrategy[Any]) -> st.SearchStrategy[Case]:
-    def case(drawn: tuple[Any, ...]) -> Case:
-        axes, channels, style, contents = drawn
-        return build(
-            dtype, tuple(Axis(*axis) for axis in axes), Channels(*channels), Style(*style), Contents(*contents)
-        )
+def _cases(
+    build: Callable[..., Case], dtype: str, paddings: Sequence[str], padding_modes: Sequence[str]
+) -> st.SearchStrategy[Case]:
+    call: dict[str, st.SearchStrategy[Any]] = {
+        "batch": st.sampled_from((1, 2, 3) * 8 + (0,)),
+        "groups": st.sampled_from((1, 1, 2, 3, 4)),
+        "per_in": st.integers(1, 4),
+        "per_out": st.integers(1, 4),
+        "bias": st.booleans(),
+        "padding": st.sampled_from(paddings),
+        "padding_mode": st.sampled_from(padding_modes),
+        "spelled_out": st.booleans(),
+        "kind": st.sampled_from(tuple(CONTENTS)),
+        "seed": st.integers(0, 2**32 - 1),
+        "layouts": st.sampled_from(tuple(product(_ANY_LAYOUT, repeat=3))),
+    }
+    axis = {rank: [st.integers(*range_) for range_ in zip(_LEAST, most, strict=True)] for rank, most in _MOST.items()}
+    # One flat tuple for each rank: nested ones are slower to draw.
+    drawn = st.one_of([st.tuples(*call.values(), *axis[rank] * rank) for rank in _MOST])
 
-    return st.tuples(_any_axes, _channels, style, _contents).map(case)
+    def case(fields: tuple[Any, ...]) -> Case:
+        values = iter(fields)
+        drawn_call = Call(**{name: next(values) for name in call})
+        return build(dtype, drawn_call, [Axis(*each) for each in zip(*[values] * len(Axis._fields), strict=True)])
+
+    return drawn.map(case)
 
 
-def _conv_case(dtype: str, axes: tuple[Axis, ...], channels: Channels, style: Style, contents: Contents) -> Case:
-    (batch, bias), groups, (per_in, per_out) = channels
-    axes = tuple(_conv_axis(axis, style) for axis in axes)
-    size = tuple(_conv_size(axis, style) for axis in axes)
+def _conv_case(dtype: str, call: Call, axes: list[Axis]) -> Case:
+    axes = [_conv_axis(axis, call) for axis in axes]
+    size = tuple(_conv_size(axis, call) for axis in axes)
     kernel = tuple(axis.kernel for axis in axes)
-    window = _window_attributes(axes, style)
-    if style.padding in ("valid", "same"):
-        window["padding"] = style.padding
+    window = _window_attributes(axes, call)
+    if call.padding in ("valid", "same"):
+        window["padding"] = call.padding
     out = output_size(size, read_window(kernel, **window, words=True))
+    out_channels = call.groups * call.per_out
     shapes = (
-        (batch, groups * per_out, *out),
-        (batch, groups * per_in, *size),
-        (groups * per_out, per_in, *kernel),
-        (groups * per_out,) if bias else None,
+        (call.batch, out_channels, *out),
+        (call.batch, call.groups * call.per_in, *size),
+        (out_channels, call.per_in, *kernel),
+        (out_channels,) if call.bias else None,
     )
-    attributes = {**window, "groups": groups, "padding_mode": style.padding_mode}
-    return _case("conv", attributes, shapes, dtype, contents)
+    return _case("conv", {**window, "groups": call.groups, "padding_mode": call.padding_mode}, shapes, dtype, call)
 
 
-def _conv_transpose_case(
-    dtype: str, axes: tuple[Axis, ...], channels: Channels, style: Style, contents: Contents
-) -> Case:
-    (batch, bias), groups, (per_in, per_out) = channels
-    axes = tuple(_conv_transpose_axis(axis, style) for axis in axes)
+def _conv_transpose_case(dtype: str, call: Call, axes: list[Axis]) -> Case:
+    axes = [_conv_transpose_axis(axis, call) for axis in axes]
     extra = tuple(_output_padding(axis) for axis in axes)
     size = tuple(_conv_transpose_size(axis) for axis in axes)
     kernel = tuple(axis.kernel for axis in axes)
-    window = _window_attributes(axes, style)
+    window = _window_attributes(axes, call)
     out = transposed_output_size(size, read_window(kernel, **window), extra)
+    in_channels, out_channels = call.groups * call.per_in, call.groups * call.per_out
     shapes = (
-        (batch, groups * per_out, *out),
-        (batch, groups * per_in, *size),
-        (groups * per_in, per_out, *kernel),
-        (groups * per_out,) if bias else None,
+        (call.batch, out_channels, *out),
+        (call.batch, in_channels, *size),
+        (in_channels, call.per_out, *kernel),
+        (out_channels,) if call.bias else None,
     )
-    attributes = {**window, "output_padding": _spelled(extra, style), "groups": groups}
-    return _case("conv_transpose", attributes, shapes, dtype, contents)
+    attributes = {**window, "output_padding": _spelled(extra, call), "groups": call.groups}
+    return _case("conv_transpose", attributes, shapes, dtype, call)
 
 
 def _padded(axis: Axis, padding: str) -> Axis:
-    before, _ = axis.sides
     if padding == "symmetric":
-        return axis._replace(sides=(before, before))
+        side = max(axis.before, axis.after)
+        return axis._replace(before=side, after=side)
     if padding == "valid":
-        return axis._replace(sides=(0, 0))
+        return axis._replace(before=0, after=0)
     if padding == "same":
-        return axis._replace(stride=1, sides=((axis.extent - 1) // 2, axis.extent // 2))
+        return axis._replace(stride=1, before=(axis.extent - 1) // 2, after=axis.extent // 2)
     return axis
 
 
-def _conv_axis(axis: Axis, style: Style) -> Axis:
-    axis = _padded(axis, style.padding)
-    size = _conv_size(axis, style)
-    windows = (size + sum(axis.sides) - axis.extent) // axis.stride + 1
-    return axis._replace(sides=(0, 0)) if style.padding_mode == "zeros" and _blind(axis, windows, size) else axis
+def _conv_axis(axis: Axis, call: Call) -> Axis:
+    axis = _padded(axis, call.padding)
+    size = _conv_size(axis, call)
+    windows = (size + axis.before + axis.after - axis.extent) // axis.stride + 1
+    return axis._replace(before=0, after=0) if call.padding_mode == "zeros" and _blind(axis, windows, size) else axis
 
 
-def _conv_size(axis: Axis, style: Style) -> int:
-    last_position, slack = axis.last
-    padded = last_position * axis.stride + axis.extent + slack % axis.stride
-    needed = {"reflect": max(axis.sides) + 1, "circular": max(axis.sides)}
-    return max(padded - sum(axis.sides), needed.get(style.padding_mode, 1), 1)
+def _conv_size(axis: Axis, call: Call) -> int:
+    padded = axis.last_window * axis.stride + axis.extent + axis.slack % axis.stride
+    longer = max(axis.before, axis.after)
+    needed = {"reflect": longer + 1, "circular": longer}.get(call.padding_mode, 1)
+    return max(padded - axis.before - axis.after, needed, 1)
 
 
-def _conv_transpose_axis(axis: Axis, style: Style) -> Axis:
-    axis = _padded(axis, style.padding)
+def _conv_transpose_axis(axis: Axis, call: Call) -> Axis:
+    axis = _padded(axis, call.padding)
     windows = _conv_transpose_size(axis)
-    size = (windows - 1) * axis.stride - sum(axis.sides) + axis.extent + _output_padding(axis)
-    return axis._replace(sides=(0, 0)) if _blind(axis, windows, size) else axis
+    size = (windows - 1) * axis.stride - axis.before - axis.after + axis.extent + _output_padding(axis)
+    return axis._replace(before=0, after=0) if _blind(axis, windows, size) else axis
 
 
 def _conv_transpose_size(axis: Axis) -> int:
-    last_position, _ = axis.last
-    missing = sum(axis.sides) + 1 - axis.extent - _output_padding(axis)
-    return 1 + max(last_position, -(-missing // axis.stride))
+    missing = axis.before + axis.after + 1 - axis.extent - _output_padding(axis)
+    return 1 + max(axis.last_window, -(-missing // axis.stride))
 
 
 def _output_padding(axis: Axis) -> int:
-    _, slack = axis.last
-    return slack % max(axis.stride, axis.dilation)
+    return axis.slack % max(axis.stride, axis.dilation)
 
 
 def _blind(axis: Axis, windows: int, size: int) -> bool:
     """Whether no tap of any window falls within `size`: then all results are zero, and prove nothing."""
-    first = -axis.sides[0]
-    taps = range(first, first + axis.extent, axis.dilation)
+    taps = range(-axis.before, axis.extent - axis.before, axis.dilation)
     return not any(0 <= tap + window * axis.stride < size for window in range(windows) for tap in taps)
 
 
-def _window_attributes(axes: tuple[Axis, ...], style: Style) -> dict[str, Any]:
-    sides = tuple(axis.sides if style.padding == "asymmetric" else axis.sides[0] for axis in axes)
+def _window_attributes(axes: list[Axis], call: Call) -> dict[str, Any]:
+    sides = tuple((axis.before, axis.after) if call.padding == "asymmetric" else axis.before for axis in axes)
     return {
-        "stride": _spelled(tuple(axis.stride for axis in axes), style),
-        "padding": _spelled(sides, style),
-        "dilation": _spelled(tuple(axis.dilation for axis in axes), style),
+        "stride": _spelled(tuple(axis.stride for axis in axes), call),
+        "padding": _spelled(sides, call),
+        "dilation": _spelled(tuple(axis.dilation for axis in axes), call),
     }
 
 
-def _spelled(entries: tuple[object, ...], style: Style) -> object:
-    short = not style.spelled_out and isinstance(entries[0], int) and len(set(entries)) == 1
+def _spelled(entries: tuple[object, ...], call: Call) -> object:
+    short = not call.spelled_out and isinstance(entries[0], int) and len(set(entries)) == 1
     return entries[0] if short else entries
 
 
@@ -224,13 +202,10 @@ def _case(
     attributes: dict[str, object],
     shapes: tuple[tuple[int, ...] | None, ...],
     dtype: str,
-    contents: Contents,
+    call: Call,
 ) -> Case:
-    seeds = range(contents.seed, contents.seed + len(shapes))
-    arrays: list[Any] = [
-        None if shape is None else content(contents.kind, shape, dtype, seed)
-        for shape, seed in zip(shapes, seeds, strict=True)
-    ]
-    arrays[:3] = [lay_out(array, layout) for array, layout in zip(arrays, contents.layouts, strict=False)]
+    rng = np.random.default_rng(call.seed)
+    arrays: list[Any] = [None if shape is None else content(call.kind, shape, dtype, rng) for shape in shapes]
+    arrays[:3] = [lay_out(array, layout) for array, layout in zip(arrays, call.layouts, strict=False)]
     grad_output, *inputs = arrays
     return Case(operator, tuple(inputs), attributes, grad_output)
