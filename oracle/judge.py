@@ -171,6 +171,15 @@ def expectation(case: Case, direction: str, arithmetic: Arithmetic) -> dict[str,
     }
 
 
+class _Judged(NamedTuple):
+    """What became of one result."""
+
+    reason: str | None  # what is wrong with it
+    exact: bool = True
+    vacuous: bool = False
+    worst: float = 0.0
+
+
 def _verdict(
     results: dict[str, Array | None],
     expected: dict[str, Expected | None],
@@ -178,63 +187,52 @@ def _verdict(
     direction: str,
     arithmetic: Arithmetic,
 ) -> Verdict:
-    wanted = [item for item in expected.values() if item is not None]
-    judged = [_wrong(name, results[name], item, case.dtype, arithmetic) for name, item in expected.items()]
-    reasons = [reason for reason in judged if reason is not None]
+    judged = [_judged(name, results[name], item, case.dtype, arithmetic) for name, item in expected.items()]
+    reasons = [result.reason for result in judged if result.reason is not None]
     return Verdict(
         "failed" if reasons else "passed",
         direction,
         reason="; ".join(reasons) or None,
-        exact=all(not item.bound.limit.any() for item in wanted),
-        vacuous=any(bool((item.bound.limit >= abs(item.value)).all()) for item in wanted),
-        worst=0.0 if reasons else max(_worst(results[name], item) for name, item in expected.items()),
+        exact=all(result.exact for result in judged),
+        vacuous=any(result.vacuous for result in judged),
+        worst=max(result.worst for result in judged),
     )
 
 
-def _wrong(
+def _judged(
     name: str, got: Array | None, expected: Expected | None, dtype: np.dtype[Any], arithmetic: Arithmetic
-) -> str | None:
-    """Say what is wrong with one result, None where nothing is."""
+) -> _Judged:
     if expected is None or got is None:
-        return None if got is None and expected is None else f"{name} must be {_kind(expected)}, got {_kind(got)}"
-    if got.shape != expected.value.shape:
-        return f"{name} must have shape {expected.value.shape}, got {got.shape}"
+        same = got is None and expected is None
+        return _Judged(None if same else f"{name} must be {_kind(expected)}, got {_kind(got)}")
+    value, bound = expected
+    if got.shape != value.shape:
+        return _Judged(f"{name} must have shape {value.shape}, got {got.shape}")
     if got.dtype != dtype:
-        return f"{name} must have dtype {dtype}, got {got.dtype}"
-    wrong = ~_within(got, expected)
-    if not wrong.any():
-        return None
+        return _Judged(f"{name} must have dtype {dtype}, got {got.dtype}")
+    limit = bound.limit
+    with np.errstate(all="ignore"):  # what isn't finite has no error, but must be the same
+        errors = abs(got.astype(np.float64) - value)
+        ratios = errors / bound.statistical
+    right = (errors <= limit) | np.isposinf(limit)  # beyond the format's range, anything goes
+    finite = np.isfinite(value)
+    if not finite.all():
+        right = np.where(finite, right, (got == value) | (np.isnan(got) & np.isnan(value)))
+    exact, vacuous = not limit.any(), bool((limit >= abs(value)).all())
+    if right.all():
+        return _Judged(None, exact, vacuous, float(np.max(ratios, initial=0.0, where=np.isfinite(ratios))))
+    return _Judged(_fault(name, got, expected, errors, ~right, arithmetic), exact, vacuous)
+
+
+def _fault(name: str, got: Array, expected: Expected, errors: Array, wrong: Array, arithmetic: Arithmetic) -> str:
     index = tuple(int(i) for i in np.argwhere(wrong)[0])
     limit = expected.bound.limit[index]
     margin = f"± {limit:.2g}" if limit else "exactly"
     where = f"{name}[{', '.join(map(str, index))}] = {got[index]!s}, expected {expected.value[index]:.9g} {margin}"
-    inaccurate = bool((_errors(got, expected)[wrong] <= expected.bound.rigorous[wrong]).all())
-    return (
-        f"{where} ({wrong.sum()} of {wrong.size} {f'less accurate than {arithmetic.name}' if inaccurate else 'wrong'})"
-    )
+    inaccurate = bool((errors[wrong] <= expected.bound.rigorous[wrong]).all())
+    fault = f"less accurate than {arithmetic.name}" if inaccurate else "wrong"
+    return f"{where} ({np.count_nonzero(wrong)} of {wrong.size} {fault})"
 
 
 def _kind(value: object) -> str:
     return "None" if value is None else "an array"
-
-
-def _within(got: Array, expected: Expected) -> Array:
-    """Where `got` is right: within the bound, or the same special value; beyond the format's range, anything goes."""
-    limit, value = expected.bound.limit, expected.value
-    special = (got == value) | (np.isnan(got) & np.isnan(value))
-    within: Array = np.where(np.isfinite(value), (_errors(got, expected) <= limit) | np.isposinf(limit), special)
-    return within
-
-
-def _errors(got: Array, expected: Expected) -> Array:
-    with np.errstate(all="ignore"):
-        errors: Array = abs(got.astype(np.float64) - expected.value)
-    return errors
-
-
-def _worst(got: Array | None, expected: Expected | None) -> float:
-    if got is None or expected is None:
-        return 0.0
-    with np.errstate(all="ignore"):
-        ratios = _errors(got, expected) / expected.bound.statistical
-    return float(np.max(ratios, initial=0.0, where=np.isfinite(ratios)))
