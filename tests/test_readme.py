@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-SESSIONS = [block.partition("\n")[::2] for block in re.findall(r"```console\n\$ (.*?)```", README, re.DOTALL)]
+CONSOLE = [block.partition("\n")[::2] for block in re.findall(r"```console\n\$ (.*?)```", README, re.DOTALL)]
 CODE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
@@ -19,7 +19,7 @@ def without_numbers(text):
     return re.sub(r"[ ]+", " ", re.sub(r"\d+(\.\d+)*(\+cpu)?", "#", text)).strip()
 
 
-@pytest.mark.parametrize(("command", "output"), [session for session in SESSIONS if session[1]])
+@pytest.mark.parametrize(("command", "output"), [shown for shown in CONSOLE if shown[1]])
 def test_a_command_prints_what_the_readme_shows(command, output, tmp_path):
     (tmp_path / "mine.py").write_text(CODE[0])
     arguments = command.rpartition(".venv/bin/refconv ")[2].split()
@@ -37,5 +37,5 @@ def test_code_runs(code):
 
 
 def test_the_gate_is_the_test_command():
-    (command,) = [command for command, output in SESSIONS if not output]
+    (command,) = [command for command, output in CONSOLE if not output]
     assert (ROOT / ".ci/run").read_text().splitlines()[-1] == command

@@ -127,7 +127,7 @@ def test_the_memory_layout_changes_no_bit_and_no_input(operator, data):
 
 
 @OPERATORS
-@settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow])  # a hundred rules, each a few times
 @given(data=DATA)
 def test_calls_that_make_no_sense_are_refused_by_argument_and_rule(operator, data):
     case = data.draw(invalid_cases(operator))
