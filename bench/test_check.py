@@ -66,8 +66,8 @@ def test_a_verdict_on_gradients_beside_gradcheck(
     benchmark.pedantic(calls["ours"], rounds=7, warmup_rounds=1)
     mode = "fast" if fast_mode else "slow"
     figure(
-        f"3x3 convolution, {layer}: a verdict on the gradients in {medians['ours'] * 1e3:.2f} ms; gradcheck ({mode} mode) "
-        f"takes {medians['gradcheck'] / medians['ours']:.1f} times that, "
+        f"3x3 convolution, {layer}: a verdict on the gradients in {medians['ours'] * 1e3:.2f} ms; "
+        f"gradcheck ({mode} mode) takes {medians['gradcheck'] / medians['ours']:.1f} times that, "
         f"or {medians['gradcheck'] / medians['PyTorch']:.0f} bare forward and backward passes"
     )
 
