@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from oracle.search import Progress as OnProgress
 from oracle.search import check
 from oracle.subjects import LoadError
+from oracle.terminal import show
 from properties.strategies import DTYPES
 from refconv import ARITHMETICS, operators
 
@@ -75,7 +76,7 @@ def check_command(
     current folder, too.
     """
     sys.path.append(os.getcwd())  # last, so that a checkout of PyTorch, say, does not shadow PyTorch
-    names = list(chosen) or list(operators)
+    names = list(dict.fromkeys(chosen)) or list(operators)
     with _progress(names, examples) as progress:
         try:
             report = check(
@@ -83,7 +84,9 @@ def check_command(
             )
         except LoadError as error:
             raise NotLoadedError(str(error)) from error
-    report.show(Console())
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+    show(report, Console())
     for write, path in ((report.to_json, to_json), (report.to_junit, to_junit), (report.to_html, to_html)):
         if path is not None:
             write(path)

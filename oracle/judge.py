@@ -67,7 +67,17 @@ def compare(
     -------
     Verdict
         Failed before declined before passed before absent.
+
+    Raises
+    ------
+    ValueError
+        For directions or an arithmetic that make no sense.
+    LoadError
+        For a name that can't be loaded.
     """
+    directions = list(directions)
+    if not directions or not set(directions) <= set(DIRECTIONS):
+        raise ValueError(f"directions must be of {', '.join(DIRECTIONS)}, got {directions}")
     implementation = resolve(implementation, arithmetic)
     chosen = read_arithmetic(arithmetic, str(case.dtype))
     verdicts = [judge(implementation, case, direction, chosen) for direction in directions]
@@ -76,10 +86,13 @@ def compare(
 
 def read_arithmetic(name: str | None, dtype: str) -> Arithmetic:
     """Return the arithmetic called `name`, by default that of `dtype`."""
-    try:
-        return ARITHMETICS[name or dtype]
-    except KeyError:
-        raise ValueError(f"arithmetic must be one of {', '.join(ARITHMETICS)}, got {name!r}") from None
+    least = ARITHMETICS[dtype].storage if dtype in ARITHMETICS else 0.0  # nothing is stored finer than the dtype
+    fitting = [known for known in ARITHMETICS.values() if known.storage >= least]
+    for known in fitting:
+        if known.name == (name or dtype):
+            return known
+    names = ", ".join(known.name for known in fitting)
+    raise ValueError(f"arithmetic must be one of {names} where dtype is {dtype}, got {name!r}")
 
 
 def function_name(operator: str, direction: str) -> str:
@@ -206,11 +219,12 @@ def _judged(
         same = got is None and expected is None
         return _Judged(None if same else f"{name} must be {_kind(expected)}, got {_kind(got)}")
     value, bound = expected
-    if got.shape != value.shape:
-        return _Judged(f"{name} must have shape {value.shape}, got {got.shape}")
-    if got.dtype != dtype:
-        return _Judged(f"{name} must have dtype {dtype}, got {got.dtype}")
     limit = bound.limit
+    exact, vacuous = not limit.any(), bool((limit >= abs(value)).all())
+    if got.shape != value.shape:
+        return _Judged(f"{name} must have shape {value.shape}, got {got.shape}", exact, vacuous)
+    if got.dtype != dtype:
+        return _Judged(f"{name} must have dtype {dtype}, got {got.dtype}", exact, vacuous)
     with np.errstate(all="ignore"):  # what isn't finite has no error, but must be the same
         errors = abs(got.astype(np.float64) - value)
         ratios = errors / bound.statistical
@@ -218,7 +232,6 @@ def _judged(
     finite = np.isfinite(value)
     if not finite.all():
         right = np.where(finite, right, (got == value) | (np.isnan(got) & np.isnan(value)))
-    exact, vacuous = not limit.any(), bool((limit >= abs(value)).all())
     if right.all():
         return _Judged(None, exact, vacuous, float(np.max(ratios, initial=0.0, where=np.isfinite(ratios))))
     return _Judged(_fault(name, got, expected, errors, ~right, arithmetic), exact, vacuous)

@@ -1,6 +1,5 @@
 """What a check found: for the terminal, as JSON, as JUnit XML and as HTML."""
 
-import io
 import json
 import platform
 from collections.abc import Sequence
@@ -10,9 +9,6 @@ from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
-from rich.console import Console, RenderableType
-from rich.table import Table
-from rich.text import Text
 
 from oracle.deviations import Deviation
 from oracle.judge import Verdict
@@ -49,6 +45,11 @@ class Tally:
         """Whether too few cases were judged for a verdict."""
         return self.cases - self.declined < FEW * self.cases
 
+    @property
+    def declined_words(self) -> str:
+        """What is said of an operator that is mostly declined."""
+        return f"declined {self.declined} of {self.cases} cases: too few are left for a verdict"
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -80,9 +81,7 @@ class Report:
     tallies: list[Tally] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     absent: list[str] = field(default_factory=list)  # functions that the implementation lacks
-    deviations: list[tuple[Deviation, int, int]] = field(
-        default_factory=list
-    )  # with how many cases matched, and failed
+    deviations: list[tuple[Deviation, int, int]] = field(default_factory=list)  # the cases that matched, and failed
     seconds: float = 0.0
 
     @property
@@ -108,15 +107,9 @@ class Report:
 
     def __str__(self) -> str:
         """Return what the terminal shows."""
-        console = Console(file=io.StringIO(), width=120, color_system=None)
-        with console.capture() as capture:
-            self.show(console)
-        return "\n".join(line.rstrip() for line in capture.get().splitlines())
+        from oracle import terminal  # with rich, which a check that passes in silence does without
 
-    def show(self, console: Console) -> None:
-        """Print the report on a console of rich."""
-        for part in _parts(self):
-            console.print(part, soft_wrap=isinstance(part, Text), highlight=False)  # scripts must survive pasting
+        return terminal.as_text(self)
 
     def to_json(self, path: str | Path | None = None) -> str:
         """Return the report as JSON, its fields by their names; with `path`, write it there, too."""
@@ -154,79 +147,15 @@ class Report:
                 if (failure.operator, failure.direction) == (tally.operator, tally.direction):
                     ElementTree.SubElement(test, "failure", message=_xml(str(failure))).text = _xml(failure.script)
             if tally in self.undecided:
-                ElementTree.SubElement(test, "failure", message=_declined_words(tally))
+                ElementTree.SubElement(test, "failure", message=tally.declined_words)
         suite.set("failures", str(len(suite.findall("testcase/failure"))))
         return _written(ElementTree.tostring(suite, encoding="unicode", xml_declaration=True), path)
 
     def to_html(self, path: str | Path | None = None) -> str:
         """Return the report as one HTML page; with `path`, write it there, too."""
-        console = Console(file=io.StringIO(), width=120, record=True)
-        self.show(console)
-        return _written(console.export_html(inline_styles=True), path)
+        from oracle import terminal
 
-
-def _parts(report: Report) -> list[RenderableType]:
-    version = f" {report.version}" if report.version else ""
-    settings = f"{report.dtype}, {report.arithmetic} arithmetic, {report.examples} examples, seed {report.seed}"
-    parts: list[RenderableType] = [Text(f"{report.subject}{version}: {settings}\n")]
-    if report.tallies:
-        parts.append(_table(report))
-    parts.extend(_failure_text(failure) for failure in report.failures)
-    parts.extend(_deviation_text(*counted) for counted in report.deviations)
-    if report.absent:
-        parts.append(Text(f"\nabsent: {', '.join(report.absent)}"))
-    return [*parts, _conclusion(report)]
-
-
-def _table(report: Report) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("operator", "direction"):
-        table.add_column(column)
-    for column in ("cases", "exact", "vacuous", "declined", "worst error"):
-        table.add_column(column, justify="right")
-    table.add_column("")
-    failed = {(failure.operator, failure.direction) for failure in report.failures}
-    for tally in report.tallies:
-        outcome = Text("ok", "green")
-        if (tally.operator, tally.direction) in failed:
-            outcome = Text("FAILED", "bold red")
-        elif tally in report.undecided:
-            outcome = Text("DECLINED", "bold yellow")
-        counts = (tally.cases, tally.exact, tally.vacuous, tally.declined)
-        table.add_row(tally.operator, tally.direction, *map(str, counts), f"{tally.worst:.2f} B", outcome)
-    return table
-
-
-def _failure_text(failure: Failure) -> Text:
-    head = Text(f"\n{failure.operator} {failure.direction}: ", "bold red")
-    diagnosis = f"\nlooks like: {failure.diagnosis}" if failure.diagnosis else ""
-    return Text.assemble(head, failure.reason, diagnosis, f"\n{failure.case!r}\n\n", _indented(failure.script))
-
-
-def _indented(script: str) -> str:
-    return "\n".join(f"    {line}" for line in script.splitlines())
-
-
-def _deviation_text(deviation: Deviation, matched: int, failed: int) -> Text:
-    shows = f"{failed} of {matched} cases" if failed else f"no longer shows ({matched} cases)"
-    text = f"\nknown deviation, {shows}: {deviation.operator} {deviation.direction}: {deviation.reason}"
-    return Text(f"{text} ({deviation.versions})", "yellow")
-
-
-def _declined_words(tally: Tally) -> str:
-    return f"declined {tally.declined} of {tally.cases} cases: too few are left for a verdict"
-
-
-def _conclusion(report: Report) -> Text:
-    cases = sum(tally.cases for tally in report.tallies)
-    took = f"{cases} cases, {report.seconds:.1f} s"
-    if report.passed:
-        return Text(f"\n{report.subject} conforms: {took}", "bold green")
-    if not report.tallies:
-        return Text(f"\n{report.subject} doesn't conform: it offers nothing that could be checked", "bold red")
-    declined = [f"{tally.operator} {tally.direction} {_declined_words(tally)}" for tally in report.undecided]
-    failures = f"{len(report.failures)} failure{'s' * (len(report.failures) != 1)}"
-    return Text(f"\n{report.subject} doesn't conform: {'; '.join([failures, *declined])}, {took}", "bold red")
+        return _written(terminal.as_html(self), path)
 
 
 def _failure_fields(failure: Failure) -> dict[str, Any]:

@@ -125,7 +125,7 @@ class _Search:
     def _round(self, strategy: SearchStrategy[Case], examples: int, seed: int) -> Failure | None:
         self.failed = None
         self.tallies.update({direction: Tally(self.operator, direction) for direction in self.open})
-        self.known.clear()
+        self.known = {known: shown for known, shown in self.known.items() if known.direction not in self.open}
 
         @hypothesis.seed(seed)
         @settings(
@@ -160,9 +160,9 @@ class _Search:
                 verdict = judge(self.implementation, case, direction, self.arithmetic)
                 self.tallies[direction].add(verdict)
                 deviation = deviation_of(self.implementation, case, direction)
-                if deviation is not None:
+                if deviation is not None and verdict.status != "declined":
                     self.known.setdefault(deviation, []).append(verdict.status == "failed")
-                elif verdict.status == "failed":
+                elif deviation is None and verdict.status == "failed":
                     self.failed = self.failed or _FailedCase(case, verdict)
         if self.progress is not None:
             self.progress(self.operator, max(tally.cases for tally in self.tallies.values()))

@@ -64,7 +64,7 @@ def load(name: str, *, arithmetic: str | None = None) -> Any:
         for attribute in filter(None, path.split(".")):
             loaded = getattr(loaded, attribute)
         return loaded() if inspect.isclass(loaded) else loaded
-    except Exception as error:  # importing and making foreign code may raise anything
+    except (Exception, SystemExit) as error:  # importing and making foreign code may raise anything
         cause = f"{type(error).__name__}: {error}".splitlines()[0]
         known = f"{', '.join(ADAPTERS)}, refconv, or package.module[:object]"
         raise LoadError(f"cannot load {name!r}: {cause} (known: {known})") from error

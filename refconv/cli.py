@@ -3,7 +3,7 @@
 import inspect
 import os
 import sys
-from importlib.metadata import entry_points, version
+from importlib.metadata import entry_points
 
 import click
 from rich.console import Console
@@ -28,7 +28,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version("refconv"), prog_name="refconv")
+@click.version_option(package_name="refconv")
 def cli() -> None:
     """Find out whether a convolution, forward and backward, is right."""
 

@@ -9,23 +9,27 @@ from typing import Any
 
 import numpy as np
 
-from refconv.arguments import Array, InvalidValueError, fits_memory
+from refconv.arguments import LARGEST, Array, InvalidValueError, fits_memory
 from refconv.geometry import Window
 
 MODES = ("zeros", "reflect", "replicate", "circular")
 
 
-def check_mode(mode: str, size: tuple[int, ...], window: Window) -> None:
-    """Refuse a padding that `mode` has no values for: reflect needs sides below the size, circular at most that."""
-    limits = {"reflect": ("smaller than", -1), "circular": ("at most", 0)}
-    if mode not in limits:
+def check_mode(mode: str, signal: Array, window: Window) -> None:
+    """Refuse a padding that `mode` has no values for, or whose copy doesn't fit into memory.
+
+    Reflect needs sides below the signal's size, circular at most that.
+    """
+    if mode == "zeros":
         return
-    words, slack = limits[mode]
-    for length, pair in zip(size, window.padding, strict=True):
-        if max(pair) > length + slack:
-            raise InvalidValueError(
-                "padding", f"be {words} the input's size {size} where padding_mode is {mode!r}", window.padding
-            )
+    size = signal.shape[2:]
+    words, slack = {"reflect": ("smaller than", -1), "circular": ("at most", 0)}.get(mode, ("", LARGEST))
+    if any(max(pair) > length + slack for length, pair in zip(size, window.padding, strict=True)):
+        raise InvalidValueError(
+            "padding", f"be {words} the input's size {size} where padding_mode is {mode!r}", window.padding
+        )
+    padded = (length + before + after for length, (before, after) in zip(size, window.padding, strict=True))
+    fits_memory("padded input", (*signal.shape[:2], *padded), signal.dtype)
 
 
 def sources(length: int, before: int, after: int, mode: str) -> Array:
@@ -40,10 +44,6 @@ def sources(length: int, before: int, after: int, mode: str) -> Array:
 
 def extend(signal: Array, window: Window, mode: str) -> Array:
     """Return `signal`, ``(·, ·, *spatial)``, padded along its spatial axes by the values that `mode` repeats."""
-    padded = tuple(
-        length + before + after for length, (before, after) in zip(signal.shape[2:], window.padding, strict=True)
-    )
-    fits_memory("padded input", (*signal.shape[:2], *padded), signal.dtype)
     for axis, pair in enumerate(window.padding, start=2):
         signal = signal.take(sources(signal.shape[axis], *pair, mode), axis)
     return signal

@@ -102,9 +102,7 @@ def _conv(input: Any, weight: Any, bias: Any, *, padding: Any, padding_mode: str
 
 def _conv_transpose(input: Any, weight: Any, bias: Any, *, padding: Any, **attributes: Any) -> Any:
     window = _window(weight, padding, attributes)
-    alike = tuple(
-        min(pair) for pair in window.padding
-    )  # what both sides have is PyTorch's padding, the rest is cropped
+    alike = tuple(min(pair) for pair in window.padding)  # is PyTorch's padding; the rest is cropped
     output = _CONV_TRANSPOSE[input.ndim - 2](input, weight, bias, padding=alike, **attributes)
     crops: Any = [
         slice(before - side, length - (after - side))

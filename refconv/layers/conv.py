@@ -88,7 +88,8 @@ def conv(
     V. Dumoulin, F. Visin, A guide to convolution arithmetic for deep learning, 2016, arXiv:1603.07285.
     """
     call = _read(input, weight, bias, stride, padding, dilation, groups, padding_mode)
-    output = correlate(call.signal, call.weight, call.window, call.groups, call.size)
+    signal, window = _padded(call)
+    output = correlate(signal, call.weight, window, call.groups, call.size)
     return output if call.bias is None else output + per_channel(call.bias, output.ndim)
 
 
@@ -138,10 +139,13 @@ def conv_backward(
     """
     call = _read(input, weight, bias, stride, padding, dilation, groups, padding_mode)
     grad = read_grad_output(grad_output, call.signal, (*call.signal.shape[:1], call.weight.shape[0], *call.size))
-    grad_signal = correlate_transposed(grad, call.weight, call.window, call.groups, call.signal.shape[2:])
+    signal, window = _padded(call)
+    grad_signal = correlate_transposed(grad, call.weight, window, call.groups, signal.shape[2:])
     return ConvGradients(
-        input=grad_signal if call.mode == "zeros" else fold(grad_signal, input.shape[2:], call.repeated, call.mode),
-        weight=correlate_signals(grad, call.signal, call.window, call.groups),
+        input=grad_signal
+        if signal is call.signal
+        else fold(grad_signal, call.signal.shape[2:], call.window, call.mode),
+        weight=correlate_signals(grad, signal, window, call.groups),
         bias=None if call.bias is None else sum_of_channels(grad),
     )
 
@@ -161,11 +165,10 @@ def conv_backward_bound(
 
 
 class _Call(NamedTuple):
-    signal: Array  # the input, padded already unless with zeros
+    signal: Array
     weight: Array
     bias: Array | None
-    window: Window  # over the signal
-    repeated: Window  # whose padding the signal has in it already
+    window: Window
     mode: str
     groups: int
     size: tuple[int, ...]
@@ -191,13 +194,17 @@ def _read(
     offsets = read_bias(bias, signal, kernel.shape[0])
     window = read_window(kernel.shape[2:], stride=stride, padding=padding, dilation=dilation, words=True)
     mode = arguments.one_of("padding_mode", mode, MODES)
-    check_mode(mode, signal.shape[2:], window)
+    check_mode(mode, signal, window)
     size = output_size(signal.shape[2:], window)
     arguments.fits_memory("output", (signal.shape[0], kernel.shape[0], *size), signal.dtype)
-    if mode == "zeros":
-        return _Call(signal, kernel, offsets, window, window, mode, groups, size)
-    unpadded = window._replace(padding=((0, 0),) * len(size))
-    return _Call(extend(signal, window, mode), kernel, offsets, unpadded, window, mode, groups, size)
+    return _Call(signal, kernel, offsets, window, mode, groups, size)
+
+
+def _padded(call: _Call) -> tuple[Array, Window]:
+    """Return the signal with what the mode repeats, and the window over it; zeros are left to the loops."""
+    if call.mode == "zeros":
+        return call.signal, call.window
+    return extend(call.signal, call.window, call.mode), call.window._replace(padding=((0, 0),) * len(call.size))
 
 
 def read_arrays(input: object, weight: object, groups: object) -> tuple[Array, Array, int]:

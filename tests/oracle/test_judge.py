@@ -202,3 +202,22 @@ def test_of_both_directions_the_graver_verdict_counts():
 
 def test_an_implementation_can_be_named():
     assert oracle.compare("refconv", case()).passed
+
+
+@pytest.mark.parametrize("directions", [[], ["sideways"], "forward"])
+def test_directions_that_make_no_sense_are_refused(directions):
+    with pytest.raises(ValueError, match=r"^directions must be of forward, backward, got \["):
+        oracle.compare(refconv, case(), directions=directions)
+
+
+def test_no_arithmetic_is_finer_than_what_is_stored():
+    with pytest.raises(
+        ValueError, match=r"^arithmetic must be one of float32, tf32 where dtype is float32, got 'float64'$"
+    ):
+        oracle.compare(refconv, case(), arithmetic="float64")
+
+
+def test_a_wrong_shape_is_exact_only_where_equality_was_demanded():
+    assert verdict(OUTPUT[0]).exact
+    fractional = case(input=INPUT + np.float32(0.1))
+    assert not verdict(OUTPUT[0], fractional).exact

@@ -1,6 +1,7 @@
 import contextlib
 import io
 
+import hypothesis
 import pytest
 
 import oracle
@@ -20,8 +21,6 @@ def run(text, **names):
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize("operator", refconv.operators)
 def test_a_script_runs_as_it_is_and_prints_what_the_implementation_gives(operator, direction):
-    import hypothesis
-
     def interesting(case):
         return case.attributes["groups"] == 2 and case.inputs[2] is not None and case.grad_output.strides[-1] < 0
 

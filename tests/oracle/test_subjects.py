@@ -78,3 +78,10 @@ def test_a_subject_is_called_what_it_says():
     assert name_of(object()) == "object"
     assert version_of(object()) is None
     assert version_of(Torch()).startswith("2.")
+
+
+def test_a_module_that_leaves_at_import_is_no_end(tmp_path, monkeypatch):
+    (tmp_path / "leaving.py").write_text("raise SystemExit(0)")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(oracle.LoadError, match=r"^cannot load 'leaving': SystemExit: 0 "):
+        oracle.load("leaving")

@@ -23,7 +23,7 @@ def padded_axes(draw):
 def test_extending_is_numpys_pad(axes, seed):
     mode, size, window = axes
     signal = np.random.default_rng(seed).standard_normal((2, 3, *size))
-    check_mode(mode, size, window)
+    check_mode(mode, signal, window)
     expected = np.pad(signal, [(0, 0), (0, 0), *window.padding], NUMPY_NAMES[mode])
     assert (extend(signal, window, mode) == expected).all()
 
@@ -57,6 +57,7 @@ def test_sources_by_hand():
 )
 def test_a_mode_that_runs_out_of_values_is_refused(mode, before, message):
     fits = read_window((1, 1), stride=1, padding=((0, 0), (before - 1, 0)), dilation=1)
-    check_mode(mode, (4, 3), fits)
+    signal = np.zeros((1, 1, 4, 3))
+    check_mode(mode, signal, fits)
     with pytest.raises(InvalidValueError, match=message):
-        check_mode(mode, (4, 3), fits._replace(padding=((0, 0), (before, 0))))
+        check_mode(mode, signal, fits._replace(padding=((0, 0), (before, 0))))

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 
 from properties import cases, content
 from refconv import InvalidValueError, conv, conv_transpose, conv_transpose_backward
@@ -39,13 +39,13 @@ def test_it_spreads_each_input_over_a_window_exact_on_integers(case):
 
 @given(cases("conv_transpose", dtype="float64"))
 def test_it_is_the_transpose_of_conv_exactly(case):
-    attributes = dict(case.attributes)
-    output_padding = np.max(attributes.pop("output_padding"))
-    assume(output_padding < np.min(attributes["stride"]))
+    attributes = {name: value for name, value in case.attributes.items() if name != "output_padding"}
     input, weight, _ = [None if a is None else content("integer", a.shape, "float64", 2) for a in case.inputs]
     other = content("integer", case.grad_output.shape, "float64", 3)
     transposed = conv_transpose(input, weight, **case.attributes)
-    assert (transposed * other).sum() == (input * conv(other, weight, **attributes)).sum()
+    # An output_padding beyond the stride leaves room for more windows than the input has elements.
+    correlated = conv(other, weight, **attributes)[(..., *map(slice, input.shape[2:]))]
+    assert (transposed * other).sum() == (input * correlated).sum()
 
 
 @given(cases("conv_transpose", dtype="float64"))

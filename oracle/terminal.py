@@ -1,0 +1,91 @@
+"""A report as rich shows it: on a terminal, as text, and as HTML."""
+
+import io
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from oracle.deviations import Deviation
+from oracle.report import Failure, Report
+
+
+def show(report: Report, console: Console) -> None:
+    """Print `report` on `console`."""
+    for part in _parts(report):
+        console.print(part, soft_wrap=isinstance(part, Text), highlight=False)  # scripts must survive pasting
+
+
+def as_text(report: Report) -> str:
+    """Return what a terminal 120 columns wide shows."""
+    console = Console(file=io.StringIO(), width=120, color_system=None)
+    with console.capture() as capture:
+        show(report, console)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines())
+
+
+def as_html(report: Report) -> str:
+    """Return the same as one HTML page."""
+    console = Console(file=io.StringIO(), width=120, record=True)
+    show(report, console)
+    return console.export_html(inline_styles=True)
+
+
+def _parts(report: Report) -> list[RenderableType]:
+    version = f" {report.version}" if report.version else ""
+    settings = f"{report.dtype}, {report.arithmetic} arithmetic, {report.examples} examples, seed {report.seed}"
+    parts: list[RenderableType] = [Text(f"{report.subject}{version}: {settings}\n")]
+    if report.tallies:
+        parts.append(_table(report))
+    parts.extend(_failure_text(failure) for failure in report.failures)
+    parts.extend(_deviation_text(*counted) for counted in report.deviations)
+    if report.absent:
+        parts.append(Text(f"\nabsent: {', '.join(report.absent)}"))
+    return [*parts, _conclusion(report)]
+
+
+def _table(report: Report) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("operator", "direction"):
+        table.add_column(column)
+    for column in ("cases", "exact", "vacuous", "declined", "worst error"):
+        table.add_column(column, justify="right")
+    table.add_column("")
+    failed = {(failure.operator, failure.direction) for failure in report.failures}
+    for tally in report.tallies:
+        outcome = Text("ok", "green")
+        if (tally.operator, tally.direction) in failed:
+            outcome = Text("FAILED", "bold red")
+        elif tally in report.undecided:
+            outcome = Text("DECLINED", "bold yellow")
+        counts = (tally.cases, tally.exact, tally.vacuous, tally.declined)
+        table.add_row(tally.operator, tally.direction, *map(str, counts), f"{tally.worst:.2f} B", outcome)
+    return table
+
+
+def _failure_text(failure: Failure) -> Text:
+    head = Text(f"\n{failure.operator} {failure.direction}: ", "bold red")
+    diagnosis = f"\nlooks like: {failure.diagnosis}" if failure.diagnosis else ""
+    return Text.assemble(head, failure.reason, diagnosis, f"\n{failure.case!r}\n\n", _indented(failure.script))
+
+
+def _indented(script: str) -> str:
+    return "\n".join(f"    {line}" for line in script.splitlines())
+
+
+def _deviation_text(deviation: Deviation, matched: int, failed: int) -> Text:
+    shows = f"{failed} of {matched} cases" if failed else f"no longer shows ({matched} cases)"
+    text = f"\nknown deviation, {shows}: {deviation.operator} {deviation.direction}: {deviation.reason}"
+    return Text(f"{text} ({deviation.versions})", "yellow")
+
+
+def _conclusion(report: Report) -> Text:
+    cases = sum(tally.cases for tally in report.tallies)
+    took = f"{cases} cases, {report.seconds:.1f} s"
+    if report.passed:
+        return Text(f"\n{report.subject} conforms: {took}", "bold green")
+    if not report.tallies:
+        return Text(f"\n{report.subject} doesn't conform: it offers nothing that could be checked", "bold red")
+    declined = [f"{tally.operator} {tally.direction} {tally.declined_words}" for tally in report.undecided]
+    failures = f"{len(report.failures)} failure{'s' * (len(report.failures) != 1)}"
+    return Text(f"\n{report.subject} doesn't conform: {'; '.join([failures, *declined])}, {took}", "bold red")
