@@ -284,7 +284,7 @@ def test_a_deviation_that_no_longer_shows_is_said():
 def test_what_deviated_stays_counted_when_the_other_direction_goes_on():
     subject = deviating(wrong=True)
     plain = subject.conv
-    subject.conv = lambda *inputs, **attributes: plain(*inputs, **attributes) + (inputs[0].size > 1500)
+    subject.conv = lambda *inputs, **attributes: plain(*inputs, **attributes) + (inputs[0].size > 100)
     subject.conv_backward = conv_backward
     report = oracle.check(subject)
     assert [failure.direction for failure in report.failures] == ["forward"]

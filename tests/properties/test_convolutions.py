@@ -139,7 +139,12 @@ def collect(strategy, count, seed=0):
     collected = []
 
     @hypothesis.seed(seed)
-    @settings(max_examples=count, phases=[Phase.generate], database=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=count,
+        phases=[Phase.generate],
+        database=None,
+        suppress_health_check=list(HealthCheck),  # drawing is all that is done
+    )
     @given(strategy)
     def run(case):
         collected.append(case)

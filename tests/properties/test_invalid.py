@@ -17,7 +17,12 @@ def drawn(operator):
     collected = []
 
     @hypothesis.seed(0)
-    @settings(max_examples=50, phases=[Phase.generate], database=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=50,
+        phases=[Phase.generate],
+        database=None,
+        suppress_health_check=list(HealthCheck),  # drawing is all that is done
+    )
     @given(cases(operator))
     def run(case):
         collected.append(case)
