@@ -1,14 +1,18 @@
 """The oracle: run an implementation over generated cases, judge it by error bounds, and shrink what fails."""
 
 from oracle.deviations import Deviation
-from oracle.judge import Unsupported, Verdict, compare
+from oracle.files import FileError
+from oracle.judge import Verdict, compare
+from oracle.replay import replay
 from oracle.report import Failure, Report, Tally
+from oracle.running import Unsupported
 from oracle.search import check
 from oracle.subjects import LoadError, load, subject
 
 __all__ = [
     "Deviation",
     "Failure",
+    "FileError",
     "LoadError",
     "Report",
     "Tally",
@@ -17,5 +21,6 @@ __all__ = [
     "check",
     "compare",
     "load",
+    "replay",
     "subject",
 ]

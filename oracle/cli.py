@@ -1,8 +1,10 @@
-"""The command ``refconv check``."""
+"""The commands ``refconv check`` and ``refconv replay``."""
 
 import os
+import signal
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,12 +13,20 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from oracle.search import Progress as OnProgress
+from oracle.files import keep
+from oracle.isolation import MEMORY_LIMIT, TIME_LIMIT
+from oracle.replay import replay
+from oracle.report import Failure, Report
 from oracle.search import check
 from oracle.subjects import LoadError
 from oracle.terminal import show
 from properties.strategies import DTYPES
 from refconv import ARITHMETICS, operators
+
+CASES = Path(".refconv")
+"""Where failing cases are kept."""
+
+_SAVED = 1.0  # seconds between two times that the reports are written
 
 
 class NotLoadedError(click.ClickException):
@@ -37,28 +47,51 @@ _REPORT: dict[str, Any] = {
     "callback": _writable,
     "metavar": "FILE",
 }
+_EXIT = "Exit status: 0 conforms, 1 doesn't, 2 the command was wrong, 3 SUBJECT couldn't be loaded."
 
 
-@click.command(
-    "check", epilog="Exit status: 0 conforms, 1 doesn't, 2 the command was wrong, 3 SUBJECT couldn't be loaded."
-)
+def _running(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say how SUBJECT is run."""
+    for option in (
+        click.option(
+            "--memory-limit", type=click.FloatRange(min=0, min_open=True), default=MEMORY_LIMIT / 2**30,
+            show_default=True, metavar="GIB", help="That one call may take.",
+        ),
+        click.option(
+            "--time-limit", type=click.FloatRange(min=0, min_open=True), default=TIME_LIMIT, show_default=True,
+            metavar="SECONDS", help="That one call may take, compiling included.",
+        ),
+        click.option(
+            "--isolate/--no-isolate", default=True, show_default=True,
+            help="Run SUBJECT in a process of its own, where it can crash or hang without harm.",
+        ),
+        click.option(
+            "--arithmetic", type=click.Choice(list(ARITHMETICS)),
+            help="By whose error bounds to judge; that of the dtype by default. tf32 also has torch@cuda use TF32.",
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+@click.command("check", epilog=f"{_EXIT} An interrupted check writes what it had, and ends with 130 or 143.")
 @click.argument("subject")
 @click.option(
     "--operator", "chosen", multiple=True, type=click.Choice(list(operators)), help="Only these; all by default."
 )
 @click.option("--dtype", type=click.Choice(DTYPES), default="float32", show_default=True, help="Of the arrays.")
 @click.option(
-    "--arithmetic",
-    type=click.Choice(list(ARITHMETICS)),
-    help="By whose error bounds to judge; that of the dtype by default. tf32 also has torch@cuda use TF32.",
-)
-@click.option(
     "--examples", type=click.IntRange(min=1), default=100, show_default=True, help="For each operator and direction."
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the generated cases.")
+@_running
 @click.option("--json", "to_json", **_REPORT, help="Write the report as JSON.")
 @click.option("--junit", "to_junit", **_REPORT, help="Write the report as JUnit XML.")
 @click.option("--html", "to_html", **_REPORT, help="Write the report as an HTML page.")
+@click.option(
+    "--cases", "folder", type=click.Path(file_okay=False, path_type=Path), default=CASES, show_default=True,
+    metavar="FOLDER", help="Keep failing cases there, for refconv replay.",
+)  # fmt: skip
 def check_command(
     subject: str,
     chosen: tuple[str, ...],
@@ -66,48 +99,152 @@ def check_command(
     arithmetic: str | None,
     examples: int,
     seed: int,
+    isolate: bool,
+    time_limit: float,
+    memory_limit: float,
     to_json: Path | None,
     to_junit: Path | None,
     to_html: Path | None,
+    folder: Path,
 ) -> int:
     """Check whether SUBJECT computes what the reference does.
 
     SUBJECT is an adapter (torch, torch@cuda), refconv itself, or package.module[:object], which is looked for in the
-    current folder, too.
+    current folder, too. What failed in an earlier check is run first.
     """
     sys.path.append(os.getcwd())  # last, so that a checkout of PyTorch, say, does not shadow PyTorch
     names = list(dict.fromkeys(chosen)) or list(operators)
-    with _progress(names, examples) as progress:
+    saved = _Saved({"to_json": to_json, "to_junit": to_junit, "to_html": to_html}, folder)
+    status = 130
+    with _terminated(), _progress(names, examples) as progress:
+
+        def step(report: Report) -> None:
+            progress(report)
+            saved.as_it_goes(report)
+
         try:
             report = check(
-                subject, names, dtype=dtype, examples=examples, seed=seed, arithmetic=arithmetic, progress=progress
+                subject,
+                names,
+                dtype=dtype,
+                examples=examples,
+                seed=seed,
+                arithmetic=arithmetic,
+                isolate=isolate,
+                time_limit=time_limit,
+                memory_limit=int(memory_limit * 2**30),
+                progress=step,
             )
+            status = 0 if report.passed else 1
         except LoadError as error:
             raise NotLoadedError(str(error)) from error
         except ValueError as error:
             raise click.UsageError(str(error)) from error
+        except KeyboardInterrupt as interrupt:
+            if saved.report is None:
+                raise
+            report = saved.report
+            status = interrupt.args[0] if interrupt.args else status
     show(report, Console())
-    for write, path in ((report.to_json, to_json), (report.to_junit, to_junit), (report.to_html, to_html)):
-        if path is not None:
-            write(path)
-    return 0 if report.passed else 1
+    for failure, file in saved.all_of(report):
+        click.echo(f"{failure.operator} {failure.direction} is kept: refconv replay {file} {subject}")
+    return status
+
+
+@click.command("replay", epilog=_EXIT)
+@click.argument("case", type=click.Path(path_type=Path))
+@click.argument("subject")
+@_running
+def replay_command(
+    case: Path, subject: str, arithmetic: str | None, isolate: bool, time_limit: float, memory_limit: float
+) -> int:
+    """Run SUBJECT again on the CASE that a check has kept, or on all failures of its report as JSON."""
+    sys.path.append(os.getcwd())
+    try:
+        judged = replay(
+            case,
+            subject,
+            arithmetic=arithmetic,
+            isolate=isolate,
+            time_limit=time_limit,
+            memory_limit=int(memory_limit * 2**30),
+        )
+    except LoadError as error:
+        raise NotLoadedError(str(error)) from error
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    for (call, direction), verdict in judged:
+        console.print(f"{call!r} {direction}: {verdict.status}" + (f": {verdict.reason}" if verdict.reason else ""))
+    return 1 if any(verdict.status == "failed" for _, verdict in judged) else 0
+
+
+class _Saved:
+    """What is written as the check goes: the reports, and each failing case."""
+
+    def __init__(self, paths: dict[str, Path | None], folder: Path) -> None:
+        self.report: Report | None = None
+        self._paths = paths
+        self._folder = folder
+        self._next = 0.0
+        self._failures = 0
+
+    def as_it_goes(self, report: Report) -> None:
+        """Write now and then, and at once what is newly failing."""
+        self.report = report
+        if time.monotonic() >= self._next or len(report.failures) != self._failures:
+            self._failures = len(report.failures)
+            self.all_of(report)
+            self._next = time.monotonic() + _SAVED
+
+    def all_of(self, report: Report) -> list[tuple[Failure, Path]]:
+        """Write everything; return the failures with the files that keep them."""
+        for write, path in self._paths.items():
+            if path is not None:
+                getattr(report, write)(path)
+        try:
+            return [(failure, keep(self._folder, report.subject, failure)) for failure in report.failures]
+        except OSError as error:
+            click.echo(f"refconv: failing cases can't be kept: {error}", err=True)
+            return []
 
 
 @contextmanager
-def _progress(names: list[str], examples: int) -> Iterator[OnProgress]:
+def _terminated() -> Iterator[None]:
+    """Take a request to end as an interrupt, so that what was found is written."""
+
+    def interrupt(number: int, _: object) -> None:
+        raise KeyboardInterrupt(128 + number)
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _progress(names: list[str], examples: int) -> Iterator[Callable[[Report], None]]:
     """Show how far the check is: a bar on a terminal, elsewhere a line for each operator."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _line
+        told: set[str] = set()
+
+        def tell(report: Report) -> None:
+            if report.tallies[-1].operator not in told:
+                told.add(report.tallies[-1].operator)
+                click.echo(f"checking {report.tallies[-1].operator}", err=True)
+
+        yield tell
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("loading", total=len(names) * examples)
-        yield lambda operator, cases: bar.update(
-            task, completed=names.index(operator) * examples + cases, description=operator
-        )
 
+        def advance(report: Report) -> None:
+            tally = report.tallies[-1]
+            done = names.index(tally.operator) * examples + tally.cases
+            bar.update(task, completed=done, description=tally.operator)
 
-def _line(operator: str, cases: int) -> None:
-    if cases == 1:
-        click.echo(f"checking {operator}", err=True)
+        yield advance

@@ -1,22 +1,19 @@
-"""One case: run the implementation, and judge what it returns by the reference's value and bound."""
+"""One case: judge what the implementation returned by the reference's value and bound."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from oracle.deviations import Deviation
+from oracle.running import DIRECTIONS, InProcess, Results, Runner
 from oracle.subjects import resolve
 from properties import Case
 from refconv import ARITHMETICS, Arithmetic, Bound
 from refconv.arguments import Array
 
-DIRECTIONS = ("forward", "backward")
 _SEVERITY = ("absent", "passed", "declined", "failed")
-
-
-class Unsupported(Exception):  # noqa: N818  # a refusal that the contract foresees, not an error
-    """Raised by an implementation that doesn't offer what a case asks for: the case is declined, not failed."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +26,13 @@ class Verdict:
     exact: bool = False  # equality was demanded
     vacuous: bool = False  # a result is all zero, or no larger than its bound: it proves little
     worst: float = 0.0  # the largest error, in units of the statistical bound
+    deviation: Deviation | None = None  # the known one that the case matches
+    ended: bool = False  # its process, too
+
+    @property
+    def unknown_failure(self) -> bool:
+        """Whether it failed, and no known deviation is the reason."""
+        return self.status == "failed" and self.deviation is None
 
     @property
     def passed(self) -> bool:
@@ -78,9 +82,9 @@ def compare(
     directions = list(directions)
     if not directions or not set(directions) <= set(DIRECTIONS):
         raise ValueError(f"directions must be of {', '.join(DIRECTIONS)}, got {directions}")
-    implementation = resolve(implementation, arithmetic)
+    runner = InProcess(resolve(implementation, arithmetic))
     chosen = read_arithmetic(arithmetic, str(case.dtype))
-    verdicts = [judge(implementation, case, direction, chosen) for direction in directions]
+    verdicts = [judge(runner, case, direction, chosen) for direction in directions]
     return max(verdicts, key=lambda verdict: _SEVERITY.index(verdict.status))
 
 
@@ -95,76 +99,18 @@ def read_arithmetic(name: str | None, dtype: str) -> Arithmetic:
     raise ValueError(f"arithmetic must be one of {names} where dtype is {dtype}, got {name!r}")
 
 
-def function_name(operator: str, direction: str) -> str:
-    """Return what the function for `operator` in `direction` is called."""
-    return operator if direction == "forward" else f"{operator}_backward"
-
-
-def function_of(implementation: object, operator: str, direction: str) -> Callable[..., Any] | None:
-    """Return the implementation's function for `operator` in `direction`, None where it has none."""
-    function: Callable[..., Any] | None = getattr(implementation, function_name(operator, direction), None)
-    return function
-
-
-def judge(implementation: object, case: Case, direction: str, arithmetic: Arithmetic) -> Verdict:
+def judge(runner: Runner, case: Case, direction: str, arithmetic: Arithmetic) -> Verdict:
     """Run one case in one direction, and judge it."""
-    function = function_of(implementation, case.operator, direction)
-    if function is None:
+    if not runner.offers(case.operator, direction):
         return Verdict("absent", direction)
-    arrays = case.inputs if direction == "forward" else (case.grad_output, *case.inputs)
-    before = [_bits(array) for array in arrays]
-    try:
-        returned = function(*arrays, **case.attributes)
-        results = _results(returned, case, direction)
-    except Unsupported as refusal:
-        return Verdict("declined", direction, reason=str(refusal) or None)
-    except (Exception, SystemExit) as error:  # whatever foreign code raises is a verdict on it
-        return Verdict("failed", direction, reason=_raised(error))
-    names = argument_names(case, direction)
-    modified = [name for name, bits, array in zip(names, before, arrays, strict=True) if bits != _bits(array)]
-    if modified:
-        return Verdict("failed", direction, reason=f"modified {', '.join(modified)} in place")
-    return _verdict(results, expectation(case, direction, arithmetic), case, direction, arithmetic)
-
-
-def _bits(array: Array | None) -> bytes:
-    return b"" if array is None else array.tobytes()
-
-
-def argument_names(case: Case, direction: str) -> tuple[str, ...]:
-    """Return the names of the arrays that the function for `direction` takes, in their order."""
-    inputs = tuple(case.row.inputs)
-    return inputs if direction == "forward" else ("grad_output", *inputs)
-
-
-def _raised(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return f"raised {type(error).__name__}" + (f": {lines[0]}" if lines else "")
-
-
-def _results(returned: Any, case: Case, direction: str) -> dict[str, Array | None]:
-    """Read what was returned as arrays by name: `output`, or the gradients."""
-    if direction == "forward":
-        return {"output": _read(returned)}
-    names = case.row.differentiable
-    if all(hasattr(returned, name) for name in names):
-        gradients = [getattr(returned, name) for name in names]
-    elif isinstance(returned, tuple | list) and len(returned) == len(names):
-        gradients = list(returned)
-    else:
-        raise TypeError(
-            f"a backward must return a gradient for each of {', '.join(names)}, got {type(returned).__name__}"
-        )
-    return {
-        f"grad_{name}": None if gradient is None else _read(gradient)
-        for name, gradient in zip(names, gradients, strict=True)
-    }
-
-
-def _read(returned: Any) -> Array:
-    if hasattr(returned, "__dlpack__") and not hasattr(returned, "__array__"):
-        return np.from_dlpack(returned)
-    return np.asarray(returned)
+    outcome = runner.start(case, direction)
+    expected = expectation(case, direction, arithmetic)  # while it runs, if it does so elsewhere
+    status, results, reason, deviation = outcome()
+    if status == "declined":
+        return Verdict("declined", direction, reason=reason, deviation=deviation)
+    if status != "returned":
+        return Verdict("failed", direction, reason=reason, deviation=deviation, ended=status == "ended")
+    return _verdict(results, expected, case, direction, arithmetic, deviation)
 
 
 def expectation(case: Case, direction: str, arithmetic: Arithmetic) -> dict[str, Expected | None]:
@@ -194,11 +140,12 @@ class _Judged(NamedTuple):
 
 
 def _verdict(
-    results: dict[str, Array | None],
+    results: Results,
     expected: dict[str, Expected | None],
     case: Case,
     direction: str,
     arithmetic: Arithmetic,
+    deviation: Deviation | None,
 ) -> Verdict:
     judged = [_judged(name, results[name], item, case.dtype, arithmetic) for name, item in expected.items()]
     reasons = [result.reason for result in judged if result.reason is not None]
@@ -209,6 +156,7 @@ def _verdict(
         exact=all(result.exact for result in judged),
         vacuous=any(result.vacuous for result in judged),
         worst=max(result.worst for result in judged),
+        deviation=deviation,
     )
 
 

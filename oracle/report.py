@@ -2,17 +2,16 @@
 
 import json
 import platform
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-import numpy as np
-
+from oracle import files
 from oracle.deviations import Deviation
 from oracle.judge import Verdict
-from properties import Case
+from oracle.running import Call
+from properties import Case, to_fields
 
 FEW = 0.1
 """Where less than this share of an operator's cases was judged, the rest declined, the check doesn't pass."""
@@ -30,6 +29,10 @@ class Tally:
     exact: int = 0
     vacuous: int = 0
     worst: float = 0.0  # error, in units of the statistical bound
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self.__init__(self.operator, self.direction)  # type: ignore[misc]
 
     def add(self, verdict: Verdict) -> None:
         """Count one verdict."""
@@ -62,6 +65,7 @@ class Failure:
     reason: str
     diagnosis: str | None  # the bug's name
     script: str  # Python that shows it
+    calls: tuple[Call, ...]  # that show it, each a case and its direction: mostly one, more where one spoils another
 
     def __str__(self) -> str:
         """Show the reason and the call."""
@@ -83,11 +87,12 @@ class Report:
     absent: list[str] = field(default_factory=list)  # functions that the implementation lacks
     deviations: list[tuple[Deviation, int, int]] = field(default_factory=list)  # the cases that matched, and failed
     seconds: float = 0.0
+    complete: bool = False  # it isn't while the check runs, or if that was interrupted
 
     @property
     def passed(self) -> bool:
-        """Whether something was judged, nothing failed, and no operator was declined as good as wholly."""
-        return bool(self.tallies) and not self.failures and not self.undecided
+        """Whether all was judged, nothing failed, and no operator was declined as good as wholly."""
+        return self.complete and bool(self.tallies) and not self.failures and not self.undecided
 
     @property
     def undecided(self) -> list[Tally]:
@@ -114,6 +119,8 @@ class Report:
     def to_json(self, path: str | Path | None = None) -> str:
         """Return the report as JSON, its fields by their names; with `path`, write it there, too."""
         content = {
+            **files.header(files.REPORT),
+            "complete": self.complete,
             "subject": self.subject,
             "version": self.version,
             "dtype": self.dtype,
@@ -136,18 +143,21 @@ class Report:
 
     def to_junit(self, path: str | Path | None = None) -> str:
         """Return the report as JUnit XML, a test for each operator and direction; with `path`, write it there, too."""
-        tests = [(tally.operator, tally.direction) for tally in self.tallies]
-        suite = ElementTree.Element(
-            "testsuite", name=f"refconv check {self.subject}", time=f"{self.seconds:.3f}", tests=str(len(tests))
-        )
+        subject = _xml(self.subject)
+        suite = ElementTree.Element("testsuite", name=f"refconv check {subject}", time=f"{self.seconds:.3f}")
         for tally in self.tallies:
             name = f"{tally.operator} {tally.direction}"
-            test = ElementTree.SubElement(suite, "testcase", classname=self.subject, name=name)
+            test = ElementTree.SubElement(suite, "testcase", classname=subject, name=name)
             for failure in self.failures:
                 if (failure.operator, failure.direction) == (tally.operator, tally.direction):
                     ElementTree.SubElement(test, "failure", message=_xml(str(failure))).text = _xml(failure.script)
             if tally in self.undecided:
                 ElementTree.SubElement(test, "failure", message=tally.declined_words)
+        if not self.complete:
+            test = ElementTree.SubElement(suite, "testcase", classname=subject, name="complete")
+            ElementTree.SubElement(test, "error", message="the check was interrupted")
+        suite.set("tests", str(len(suite)))
+        suite.set("errors", str(len(suite.findall("testcase/error"))))
         suite.set("failures", str(len(suite.findall("testcase/failure"))))
         return _written(ElementTree.tostring(suite, encoding="unicode", xml_declaration=True), path)
 
@@ -159,27 +169,11 @@ class Report:
 
 
 def _failure_fields(failure: Failure) -> dict[str, Any]:
-    return {**vars(failure), "case": _case_fields(failure.case)}
+    return {**vars(failure), "case": to_fields(failure.case), "calls": files.call_fields(failure.calls)}
 
 
 def _deviation_fields(deviation: Deviation) -> dict[str, Any]:
     return {name: value for name, value in vars(deviation).items() if name != "matches"}
-
-
-def _case_fields(case: Case) -> dict[str, Any]:
-    return {
-        "operator": case.operator,
-        "attributes": dict(case.attributes),
-        "arrays": {
-            name: None if array is None else {"dtype": str(array.dtype), "shape": array.shape, "values": _values(array)}
-            for name, array in case.arrays.items()
-        },
-    }
-
-
-def _values(array: Any) -> list[Any]:
-    flat: Sequence[float] = np.ravel(array).tolist()
-    return [value if np.isfinite(value) else str(value) for value in flat]  # JSON has no NaN
 
 
 def _xml(text: str) -> str:
@@ -188,5 +182,5 @@ def _xml(text: str) -> str:
 
 def _written(text: str, path: str | Path | None) -> str:
     if path is not None:
-        Path(path).write_text(text + "\n", encoding="utf-8")
+        files.write(path, text + "\n")
     return text

@@ -82,6 +82,8 @@ def _deviation_text(deviation: Deviation, matched: int, failed: int) -> Text:
 def _conclusion(report: Report) -> Text:
     cases = sum(tally.cases for tally in report.tallies)
     took = f"{cases} cases, {report.seconds:.1f} s"
+    if not report.complete:
+        return Text(f"\n{report.subject}: interrupted after {took}", "bold red")
     if report.passed:
         return Text(f"\n{report.subject} conforms: {took}", "bold green")
     if not report.tallies:

@@ -1,8 +1,9 @@
-"""What arrays hold, and how they lie in memory: content from a seed, and layouts that keep the values."""
+"""What arrays hold, and how they lie in memory: content from a seed, and layouts."""
 
 from collections.abc import Callable
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from numpy.random import Generator
 
 from refconv.arguments import Array
@@ -56,15 +57,26 @@ def _reversed(array: Array) -> Array:
     return np.ascontiguousarray(array[..., ::-1])[..., ::-1]
 
 
+def _expanded(array: Array) -> Array:
+    first = np.ascontiguousarray(array[:1])
+    return as_strided(first, array.shape, (0, *first.strides[1:]))
+
+
+def _constant(array: Array) -> Array:
+    return as_strided(np.array(array.ravel()[:1]), array.shape, (0,) * array.ndim)
+
+
 LAYOUTS: dict[str, Callable[[Array], Array]] = {
     "contiguous": np.ascontiguousarray,
     "channels_last": _channels_last,
     "sliced": _sliced,  # some channels of a larger array whose others are NaN: whoever reads beyond sees it
     "transposed": _transposed,
     "reversed": _reversed,  # a negative stride along the last axis
+    "expanded": _expanded,  # a stride of 0 along the first axis: its first entry, repeated
+    "constant": _constant,  # a stride of 0 along every axis: the gradient that a plain sum hands over
 }
 
 
 def lay_out(array: Array, layout: str) -> Array:
-    """Return an array with the values of `array`, ``(·, ·, *spatial)``, in one of `LAYOUTS`."""
+    """Return `array`, ``(·, ·, *spatial)``, in one of `LAYOUTS`: all but those with a stride of 0 keep its values."""
     return LAYOUTS[layout](array)

@@ -60,10 +60,11 @@ def literal(array: Array | None) -> str:
     text = f"np.array({values}, dtype=np.{array.dtype})"
     if array.size == 0:
         text = f"np.zeros({array.shape}, dtype=np.{array.dtype})"
-    layout = _layout_of(array)
+    layout = layout_of(array)
     return text if layout == "contiguous" else f"lay_out({text}, {layout!r})"
 
 
-def _layout_of(array: Array) -> str:
+def layout_of(array: Array) -> str:
+    """Return which of `LAYOUTS` has the strides of `array`; contiguous if none has."""
     values = array.copy(order="C")
     return next((name for name, lay_out in LAYOUTS.items() if lay_out(values).strides == array.strides), "contiguous")

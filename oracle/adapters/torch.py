@@ -17,8 +17,26 @@ _CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _CONV_TRANSPOSE = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
 
 
+class _Pulled(torch.autograd.Function):
+    """A scalar whose gradient with respect to `output` is `grad_output`, in its own memory layout.
+
+    ``torch.autograd.grad(output, inputs, grad_output)`` does the same, but imports SymPy, which takes half a second.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, output: Any, grad_output: Any) -> Any:
+        """Keep `grad_output` for the backward."""
+        ctx.grad_output = grad_output
+        return output.new_zeros(())
+
+    @staticmethod
+    def backward(ctx: Any, _: Any) -> Any:
+        """Hand it over."""
+        return ctx.grad_output, None
+
+
 class Torch:
-    """PyTorch on one device. It is handed contiguous arrays; TF32 is off unless asked for."""
+    """PyTorch on one device. It is handed arrays in their memory layouts; TF32 is off unless asked for."""
 
     deviations = ()
 
@@ -67,12 +85,16 @@ class Torch:
         leaves = [tensor.requires_grad_() for tensor in tensors if tensor is not None]
         with self._precision():
             output = function(*tensors, **attributes)
-            # Of the inner product, since handing over grad_output has autograd import SymPy, which takes half a second.
-            gradients = iter(torch.autograd.grad((output * self._tensor(grad_output)).sum(), leaves))
+            pulled: Any = _Pulled.apply(output, self._tensor(grad_output))  # type: ignore[no-untyped-call]
+            gradients = iter(torch.autograd.grad(pulled, leaves))
         return [None if tensor is None else _array(next(gradients)) for tensor in tensors]
 
     def _tensor(self, array: Array | None) -> Any:
-        return None if array is None else torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+        if array is None:
+            return None
+        if min(array.strides, default=0) < 0:  # PyTorch has no negative strides
+            array = np.ascontiguousarray(array)
+        return torch.from_numpy(array).to(self.device)
 
     def _precision(self) -> contextlib.AbstractContextManager[Any]:
         if self.device == "cpu":

@@ -93,8 +93,9 @@ def test_a_sum_beyond_the_largest_number_may_overflow():
         (OUTPUT.astype(np.float64), "output must have dtype float32, got float64"),
         (OUTPUT.tolist(), "output must have dtype float32, got float64"),
         (OUTPUT.astype(object), "output must have dtype float32, got object"),
-        (None, "output must have shape (1, 1, 2), got ()"),
-        ("text", "output must have shape (1, 1, 2), got ()"),
+        (None, "output must be an array, got NoneType"),
+        ((value for value in OUTPUT), "output must be an array, got generator"),
+        ("text", "output must have dtype float32, got <U4"),
         ([[1], [1, 2]], "raised ValueError: setting an array element with a sequence."),
     ],
 )
@@ -136,7 +137,7 @@ def test_every_wrong_gradient_is_named():
 
 
 def test_a_backward_must_return_every_gradient():
-    message = "raised TypeError: a backward must return a gradient for each of input, weight, bias, got ndarray"
+    message = "a backward must return a gradient for each of input, weight, bias, got ndarray"
     assert backward_verdict(INPUT).reason == message
 
 

@@ -77,7 +77,9 @@ def test_json_spells_what_is_not_finite():
     case = oracle.check(oracle.subject(conv=shifted)).failures[0].case
     case.inputs[0].fill(np.nan)
     report = oracle.check(refconv, ["conv"], examples=1)
-    report.failures.append(oracle.Failure("conv", "forward", "law", case, "reason", None, "script"))
+    report.failures.append(
+        oracle.Failure("conv", "forward", "law", case, "reason", None, "script", ((case, "forward"),))
+    )
     assert json.loads(report.to_json())["failures"][0]["case"]["arrays"]["input"]["values"] == ["nan"]
 
 

@@ -6,7 +6,8 @@ import pytest
 
 import oracle
 import refconv
-from oracle.judge import DIRECTIONS, judge, read_arithmetic
+from oracle.judge import judge, read_arithmetic
+from oracle.running import DIRECTIONS, InProcess
 from oracle.script import script
 from properties import cases
 
@@ -25,7 +26,7 @@ def test_a_script_runs_as_it_is_and_prints_what_the_implementation_gives(operato
         return case.attributes["groups"] == 2 and case.inputs[2] is not None and case.grad_output.strides[-1] < 0
 
     case = hypothesis.find(cases(operator), interesting, settings=hypothesis.settings(database=None, max_examples=5000))
-    text = script("refconv", case, direction, read_arithmetic(None, "float32"))
+    text = script("refconv", [(case, direction)], read_arithmetic(None, "float32"))
     row = refconv.operators[operator]
     if direction == "forward":
         expected = row.forward(*case.inputs, **case.attributes)
@@ -47,7 +48,7 @@ def test_a_script_for_an_object_leaves_a_place_for_it():
     text = failure.script.replace("implementation = ...  # what was checked", "")
     got = conv(*failure.case.inputs, **failure.case.attributes)
     assert run(text, implementation=subject) == f"{got}\n"
-    assert not judge(subject, failure.case, "forward", read_arithmetic(None, "float32")).passed
+    assert not judge(InProcess(subject), failure.case, "forward", read_arithmetic(None, "float32")).passed
 
 
 def test_a_script_says_what_was_expected():

@@ -131,12 +131,12 @@ PLANTED = [
     (conv_off_by_one_ulp, r"^output\["),
     (conv_in_place, r"^modified weight in place$"),
     (conv_raising, r"^raised RuntimeError: no such kernel$"),
-    (conv_returning_nothing, r"^output must have shape \(1, 1, 1\), got \(\)$"),
+    (conv_returning_nothing, r"^output must be an array, got NoneType$"),
     (conv_backward_not_rotated, r"^grad_input\[[^;]*$"),
     (conv_backward_overwriting, r"^grad_weight\[[^;]*$"),
     (conv_backward_averaging_bias, r"^grad_bias\[[^;]*$"),
     (conv_backward_inventing_bias, r"^grad_bias must be None, got an array$"),
-    (conv_backward_of_two, r"^raised TypeError: a backward must return a gradient for each of input, weight, bias, got tuple$"),
+    (conv_backward_of_two, r"^a backward must return a gradient for each of input, weight, bias, got tuple$"),
     (conv_transpose_rotated, r"^output\["),
     (conv_transpose_output_padding_ignored, r"^output\[|^raised InvalidValueError: padding must leave"),
 ]  # fmt: skip
@@ -310,8 +310,8 @@ def test_a_check_does_without_what_shows_reports():
 
 def test_progress_is_told_case_by_case():
     told = []
-    oracle.check(refconv, ["conv"], examples=5, progress=lambda *step: told.append(step))
-    assert told == [("conv", count) for count in range(1, 6)]
+    oracle.check(refconv, ["conv"], examples=5, progress=lambda report: told.append(report.tallies[-1].cases))
+    assert told == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize(

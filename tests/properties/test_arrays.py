@@ -37,8 +37,16 @@ def test_cancelling_content_has_sums_far_below_its_terms():
 @pytest.mark.parametrize("ndim", [3, 4, 5])
 def test_a_layout_keeps_the_values(layout, ndim):
     array = VALUES.reshape(2, 3, *(4, 5, 1)[: ndim - 3], -1)
-    assert (lay_out(array, layout) == array).all()
-    assert lay_out(array, layout).dtype == array.dtype
+    kept = {"expanded": array[:1], "constant": array.ravel()[0]}.get(layout, array)
+    laid_out = lay_out(array, layout)
+    assert (laid_out == kept).all()
+    assert (laid_out.shape, laid_out.dtype) == (array.shape, array.dtype)
+    assert laid_out.flags.writeable
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_what_is_empty_can_be_laid_out(layout):
+    assert lay_out(VALUES[:0], layout).shape == (0, 3, 4, 5)
 
 
 def test_layouts_are_what_they_are_called():
@@ -46,6 +54,8 @@ def test_layouts_are_what_they_are_called():
     assert lay_out(VALUES, "channels_last").transpose(0, 2, 3, 1).flags.c_contiguous
     assert lay_out(VALUES, "transposed").flags.f_contiguous
     assert lay_out(VALUES, "reversed").strides[-1] == -4
+    assert lay_out(VALUES, "expanded").strides == (0, 80, 20, 4)
+    assert lay_out(VALUES, "constant").strides == (0, 0, 0, 0)
     assert lay_out(VALUES, "sliced").strides == (4 * 5 * 5 * 4, 80, 20, 4)
 
 

@@ -69,7 +69,11 @@ def transposed(array):
 
 
 def sliced(array):
-    return array.base is not None and array.base.ndim == array.ndim and array.base.shape[1] == array.shape[1] + 2
+    return (
+        isinstance(array.base, np.ndarray)
+        and array.base.ndim == array.ndim
+        and array.base.shape[1] == array.shape[1] + 2
+    )
 
 
 def magnitudes(case):
@@ -109,6 +113,9 @@ EDGES = {
     "cancelling sums": lambda case: (abs(magnitudes(case) - 1024) < 9).all(),
     "a sliced input": lambda case: sliced(case.inputs[0]),
     "a reversed weight": lambda case: min(case.inputs[1].strides) < 0,
+    "an expanded input": lambda case: len(case.inputs[0]) > 1 and case.inputs[0].strides[0] == 0,
+    "an expanded weight": lambda case: len(case.inputs[1]) > 1 and case.inputs[1].strides[0] == 0,
+    "a constant grad_output": lambda case: case.grad_output.size > 1 and not any(case.grad_output.strides),
     "a channels-last input": lambda case: channels_last(case.inputs[0]),
     "a channels-last grad_output": lambda case: channels_last(case.grad_output),
     "layouts that differ": lambda case: case.inputs[0].flags.c_contiguous and transposed(case.inputs[1]),

@@ -1,0 +1,182 @@
+"""Run an implementation on a case: what it returned, or what it did instead."""
+
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from oracle.deviations import Deviation, deviation_of
+from oracle.subjects import version_of
+from properties import Case
+from refconv.arguments import Array
+
+DIRECTIONS = ("forward", "backward")
+Results = Mapping[str, Array | None]
+Call = tuple[Case, str]  # with its direction
+
+
+class Unsupported(Exception):  # noqa: N818  # a refusal that the contract foresees, not an error
+    """Raised by an implementation that doesn't offer what a case asks for: the case is declined, not failed."""
+
+
+class _NoResultsError(Exception):
+    """What was returned isn't what the contract asks for."""
+
+
+class Outcome(NamedTuple):
+    """What became of one call."""
+
+    status: str  # "returned", "declined", "faulty", or "ended" if it took its process along
+    results: Results = MappingProxyType({})  # what was returned, by name
+    reason: str | None = None  # why it was declined, or what is wrong with the call, whatever the values
+    deviation: Deviation | None = None  # the known one that the case matches
+
+
+class Runner(Protocol):
+    """Where calls are run: in this process, or in one of their own."""
+
+    @property
+    def version(self) -> str | None:
+        """The implementation's version, where it says one."""
+
+    @property
+    def calls(self) -> Collection[Call]:
+        """What was run since the process began, as far as it is remembered."""
+
+    hurried: bool  # whether a call that takes much longer than others did is taken to hang
+
+    def offers(self, operator: str, direction: str) -> bool:
+        """Whether the implementation has the function."""
+
+    def start(self, case: Case, direction: str) -> Callable[[], Outcome]:
+        """Begin the call, and return what waits for its outcome."""
+
+    def renew(self) -> None:
+        """Have the next call run in a process that has seen no other, if processes are to be had."""
+
+    def close(self) -> None:
+        """End the process."""
+
+
+class InProcess:
+    """A runner that calls the implementation where it is: a crash is ours, too."""
+
+    calls: Collection[Call] = ()
+    hurried = False
+
+    def __init__(self, implementation: object) -> None:
+        self.implementation = implementation
+        self.version = version_of(implementation)
+
+    def offers(self, operator: str, direction: str) -> bool:
+        """Whether the implementation has the function."""
+        return function_of(self.implementation, operator, direction) is not None
+
+    def start(self, case: Case, direction: str) -> Callable[[], Outcome]:
+        """Run the call."""
+        outcome = call(self.implementation, case, direction)
+        return lambda: outcome
+
+    def renew(self) -> None:
+        """Go on in this process: there is no other."""
+
+    def close(self) -> None:
+        """Leave this process as it is."""
+
+
+def function_name(operator: str, direction: str) -> str:
+    """Return what the function for `operator` in `direction` is called."""
+    return operator if direction == "forward" else f"{operator}_backward"
+
+
+def function_of(implementation: object, operator: str, direction: str) -> Callable[..., Any] | None:
+    """Return the implementation's function for `operator` in `direction`, None where it has none."""
+    function: Callable[..., Any] | None = getattr(implementation, function_name(operator, direction), None)
+    return function
+
+
+def arguments_of(case: Case, direction: str) -> Results:
+    """Return the arrays that the function for `direction` takes, by name and in their order."""
+    return {name: array for name, array in case.arrays.items() if direction == "backward" or name != "grad_output"}
+
+
+def call(implementation: object, case: Case, direction: str) -> Outcome:
+    """Call the function for `direction`, which the implementation must have, and look at what it did."""
+    deviation = deviation_of(implementation, case, direction)
+    function: Any = function_of(implementation, case.operator, direction)
+    arguments = arguments_of(case, direction)
+    before = [_bits(array) for array in arguments.values()]
+    try:
+        results = _results(function(*arguments.values(), **case.attributes), case, direction)
+    except Unsupported as refusal:
+        return Outcome("declined", reason=_said(refusal), deviation=deviation)
+    except _NoResultsError as error:
+        return Outcome("faulty", reason=str(error), deviation=deviation)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever foreign code raises is a verdict on it
+        said = _said(error)
+        reason = f"raised {type(error).__name__}" + (f": {said}" if said else "")
+        return Outcome("faulty", reason=reason, deviation=deviation)
+    reasons = [*_misuse(arguments, before, results), *_unreadable(results, case)]
+    status = "faulty" if reasons else "returned"
+    return Outcome(status, results, "; ".join(reasons) or None, deviation)
+
+
+def _bits(array: Array | None) -> bytes:
+    return b"" if array is None else array.tobytes()
+
+
+def _said(error: BaseException) -> str | None:
+    try:
+        lines = str(error).strip().splitlines()
+    except Exception as second:
+        return f"its message can't be read: {type(second).__name__}"
+    return lines[0] if lines else None
+
+
+def _results(returned: Any, case: Case, direction: str) -> Results:
+    """Read what was returned as arrays by name: `output`, or the gradients."""
+    if direction == "forward":
+        return {"output": _read("output", returned)}
+    names = case.row.differentiable
+    if all(hasattr(returned, name) for name in names):
+        gradients = [getattr(returned, name) for name in names]
+    elif isinstance(returned, tuple | list) and len(returned) == len(names):
+        gradients = list(returned)
+    else:
+        rule = f"return a gradient for each of {', '.join(names)}"
+        raise _NoResultsError(f"a backward must {rule}, got {type(returned).__name__}")
+    return {
+        f"grad_{name}": None if gradient is None else _read(f"grad_{name}", gradient)
+        for name, gradient in zip(names, gradients, strict=True)
+    }
+
+
+def _read(name: str, returned: Any) -> Array:
+    if hasattr(returned, "__dlpack__") and not hasattr(returned, "__array__"):
+        return np.from_dlpack(returned)
+    array = np.asarray(returned)
+    if array.dtype == object and not hasattr(returned, "__array__"):
+        raise _NoResultsError(f"{name} must be an array, got {type(returned).__name__}")
+    return array
+
+
+def _misuse(arguments: Results, before: list[bytes], results: Results) -> list[str]:
+    modified = [name for (name, array), bits in zip(arguments.items(), before, strict=True) if bits != _bits(array)]
+    shared = [
+        f"{result} shares memory with {name}"
+        for result, value in results.items()
+        for name, array in arguments.items()
+        if array is not None and value is not None and np.may_share_memory(array, value)
+    ]
+    return [f"modified {', '.join(modified)} in place"] * bool(modified) + shared
+
+
+def _unreadable(results: Results, case: Case) -> list[str]:
+    return [
+        f"{name} must have dtype {case.dtype}, got {value.dtype}"
+        for name, value in results.items()
+        if value is not None and (value.dtype.hasobject or value.dtype.kind in "SUMm")
+    ]
