@@ -48,6 +48,8 @@ class Call(NamedTuple):
     kind: str  # of the arrays' content
     seed: int
     layouts: tuple[str, str, str]  # of grad_output, input and weight
+    undilated: bool  # along every axis, where libraries have code of its own; so with the strides
+    unstrided: bool
     thin: int  # the axis along which the input has size 1, whose stride means nothing, counted from 1; 0 for none
 
 
@@ -89,6 +91,8 @@ def _cases(
         "kind": st.sampled_from(tuple(CONTENTS)),
         "seed": st.integers(0, 2**32 - 1),
         "layouts": st.sampled_from((*_VARIED, *_ONE_CONSTANT)),
+        "undilated": st.sampled_from((True, False)),
+        "unstrided": st.sampled_from((True, False, False)),
         "thin": st.sampled_from((0, 0, 0, 1, 2, 3, 0, 0)),
     }
     axis = {rank: [st.integers(*range_) for range_ in zip(_LEAST, most, strict=True)] for rank, most in _MOST.items()}
@@ -99,10 +103,7 @@ def _cases(
         values = iter(fields)
         drawn_call = Call(**{name: next(values) for name in call})
         axes = [Axis(*each) for each in zip(*[values] * len(Axis._fields), strict=True)]
-        if drawn_call.thin:
-            thin = drawn_call.thin % len(axes)
-            axes[thin] = _thin(axes[thin], drawn_call.padding)
-        return build(dtype, drawn_call, axes)
+        return build(dtype, drawn_call, _alike(axes, drawn_call))
 
     return drawn.map(case)
 
@@ -143,10 +144,20 @@ def _conv_transpose_case(dtype: str, call: Call, axes: list[Axis]) -> Case:
     return _case("conv_transpose", attributes, shapes, dtype, call)
 
 
+def _alike(axes: list[Axis], call: Call) -> list[Axis]:
+    if call.undilated:
+        axes = [axis._replace(dilation=1) for axis in axes]
+    if call.unstrided:
+        axes = [axis._replace(stride=1) for axis in axes]
+    thin = call.thin % len(axes) if call.thin else None
+    return [_thin(axis, call.padding) if number == thin else axis for number, axis in enumerate(axes)]
+
+
 def _thin(axis: Axis, padding: str) -> Axis:
     if padding == "valid":
         return axis._replace(kernel=1, last_window=0, slack=0)
-    return axis._replace(last_window=0, slack=0, before=axis.extent - 1)
+    before = (axis.extent - 1) // 2
+    return axis._replace(last_window=0, slack=0, before=before, after=axis.extent - 1 - before)
 
 
 def _padded(axis: Axis, padding: str) -> Axis:

@@ -219,10 +219,14 @@ _OWN: Mapping[str, list[_Breakage]] = {
         _Breakage("padding", "be at most the input's size", _beyond_size("circular", 1)),
         _Breakage("weight", "have in_channels / groups = ", _array("weight", _longer(1))),
         _Breakage("weight", "span at most the padded input's size", _too_small),
-        _Breakage("output", "fit into memory", _if_rank(2, {"padding": LARGEST, "padding_mode": "zeros", "stride": 1})),
+        _Breakage(
+            "output",
+            "fit into a quarter of memory",
+            _if_rank(2, {"padding": LARGEST, "padding_mode": "zeros", "stride": 1}),
+        ),
         _Breakage(
             "padded input",
-            "fit into memory",
+            "fit into a quarter of memory",
             _if_rank(2, {"padding": LARGEST, "padding_mode": "replicate", "stride": LARGEST}),
         ),
     ],
@@ -234,7 +238,9 @@ _OWN: Mapping[str, list[_Breakage]] = {
         *[_Breakage("output_padding", _INTS, _set("output_padding", value)) for value in _NO_INTS],
         _Breakage("output_padding", "be smaller than stride", _set("output_padding", 10**6)),
         _Breakage(
-            "output", "fit into memory", _if_rank(2, {"stride": LARGEST, "output_padding": LARGEST - 1, "padding": 0})
+            "output",
+            "fit into a quarter of memory",
+            _if_rank(2, {"stride": LARGEST, "output_padding": LARGEST - 1, "padding": 0}),
         ),
     ],
 }

@@ -14,7 +14,8 @@ Array: TypeAlias = NDArray[Any]
 
 DTYPES = (np.float32, np.float64, np.complex128)
 LARGEST = 2**31 - 1  # of an attribute: products of two, plus a third, stay within the loops' int64
-MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 2**63 - 1
+_PHYSICAL = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 2**63 - 1
+MEMORY = _PHYSICAL // 4  # bytes of one array: a call takes its copies of the inputs, what it pads, and its results
 
 
 class _Invalid(Exception):  # noqa: N818  # never raised itself
@@ -46,6 +47,9 @@ def array(argument: str, value: object, *, like: Array | None = None) -> Array:
     """
     if not isinstance(value, np.ndarray):
         raise InvalidTypeError(argument, "be a NumPy array", type(value).__name__)
+    if isinstance(value, np.ma.MaskedArray):
+        raise InvalidTypeError(argument, "have no mask", type(value).__name__)
+    value = np.asarray(value)  # of a subclass, the plain values: it may have redefined anything
     if value.dtype.type not in DTYPES:
         raise InvalidTypeError(argument, "have dtype float32, float64 or complex128", value.dtype)
     if like is not None and value.dtype.type is not like.dtype.type:
@@ -62,15 +66,17 @@ def shape(argument: str, value: Array, expected: tuple[int, ...]) -> None:
 
 
 def fits_memory(argument: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    """Refuse an array of `shape` that is larger than the machine's memory, before it is allocated."""
+    """Refuse an array of `shape` that is larger than a quarter of memory, before it is allocated."""
     size = dtype.itemsize * math.prod(max(length, 1) for length in shape)  # NumPy's limit holds for empty arrays, too
     if size > MEMORY:
         raise too_large(argument, shape, size)
 
 
 def too_large(argument: str, shape: tuple[int, ...], size: int) -> InvalidValueError:
-    """Return the error for an array that is larger than the machine's memory."""
-    return InvalidValueError(argument, f"fit into memory ({MEMORY} bytes)", f"shape {shape} ({size} bytes)")
+    """Return the error for an array that is larger than a quarter of memory."""
+    return InvalidValueError(
+        argument, f"fit into a quarter of memory ({MEMORY} bytes)", f"shape {shape} ({size} bytes)"
+    )
 
 
 def one_of(argument: str, value: object, choices: Sequence[str]) -> str:
@@ -78,22 +84,30 @@ def one_of(argument: str, value: object, choices: Sequence[str]) -> str:
     if isinstance(value, str) and value in choices:
         return value
     kind = InvalidValueError if isinstance(value, str) else InvalidTypeError
-    raise kind(argument, f"be one of {', '.join(map(repr, choices))}", reprlib.repr(value))
+    raise kind(argument, f"be one of {', '.join(map(repr, choices))}", shown(value))
 
 
 def integer(argument: str, value: object, *, at_least: int) -> int:
     """Return `value` as an int between `at_least` and `LARGEST`."""
     if not is_integer(value):
-        raise InvalidTypeError(argument, "be an int", reprlib.repr(value))
-    return within(argument, (value,), at_least, shown=value)[0]
+        raise InvalidTypeError(argument, "be an int", shown(value))
+    return within(argument, (value,), at_least, given=value)[0]
 
 
 def per_axis(argument: str, value: object, rank: int, *, at_least: int) -> tuple[int, ...]:
     """Return `value`, an int or one int for each of `rank` axes, as a tuple of ints from `at_least` to `LARGEST`."""
     entries = (value,) * rank if is_integer(value) else value
     if not isinstance(entries, tuple | list) or len(entries) != rank or not all(map(is_integer, entries)):
-        raise InvalidTypeError(argument, f"be an int or a sequence of {rank} ints", reprlib.repr(value))
-    return within(argument, entries, at_least, shown=value)
+        raise InvalidTypeError(argument, f"be an int or a sequence of {rank} ints", shown(value))
+    return within(argument, entries, at_least, given=value)
+
+
+def shown(value: object) -> str:
+    """Return `value` as errors show it, short, whatever it is."""
+    try:
+        return reprlib.repr(value)
+    except Exception:  # an int of too many digits, or a repr of foreign make
+        return f"a value of type {type(value).__name__}"
 
 
 def is_integer(value: object) -> bool:
@@ -101,9 +115,9 @@ def is_integer(value: object) -> bool:
     return type(value) is int or (isinstance(value, Integral) and not isinstance(value, bool))
 
 
-def within(argument: str, entries: Sequence[Any], at_least: int, *, shown: object) -> tuple[int, ...]:
-    """Return integers as a tuple of Python ints, refused (as `shown`) unless each is from `at_least` to `LARGEST`."""
+def within(argument: str, entries: Sequence[Any], at_least: int, *, given: object) -> tuple[int, ...]:
+    """Return integers as a tuple of Python ints, refused (as `given`) unless each is from `at_least` to `LARGEST`."""
     integers = tuple(int(entry) for entry in entries)
     if not all(at_least <= entry <= LARGEST for entry in integers):
-        raise InvalidValueError(argument, f"be between {at_least} and {LARGEST}", reprlib.repr(shown))
+        raise InvalidValueError(argument, f"be between {at_least} and {LARGEST}", shown(given))
     return integers

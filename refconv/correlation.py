@@ -9,10 +9,10 @@ formula; the bare loop beside it stores it.
 """
 
 import numpy as np
-from numba import njit
 
 from refconv.arguments import Array
 from refconv.geometry import Window, lifted
+from refconv.kernels import kernel
 
 
 def correlate(signal: Array, weight: Array, window: Window, groups: int, size: tuple[int, ...]) -> Array:
@@ -40,7 +40,7 @@ def _lift(array: Array) -> Array:
     return array.reshape(lifted(array.shape))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _output_at(n, co, od, oh, ow, input, weight, window):
     (SD, SH, SW), (PD, PH, PW), (DD, DH, DW), groups = window
     _, _, D, H, W = input.shape
@@ -59,14 +59,14 @@ def _output_at(n, co, od, oh, ow, input, weight, window):
     return total
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _undilated(position, stride, size):
     # The index in grad_output of a position of the stride-dilated one, -1 where a zero was inserted or padded.
     index = position // stride
     return index if position % stride == 0 and 0 <= index < size else -1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _grad_input_at(n, ci, d, h, w, grad_output, weight, window):
     # Full correlation of the stride-dilated grad_output with the rotated kernel: the window of position d of the padded
     # input begins the kernel's whole reach, dilation * (kernel - 1), before it.
@@ -90,7 +90,7 @@ def _grad_input_at(n, ci, d, h, w, grad_output, weight, window):
     return total
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _grad_weight_at(co, c, kd, kh, kw, grad_output, input, window):
     # output[n, co, od, oh, ow] += input[n, first + c, d, h, w] * weight[co, c, kd, kh, kw]
     (SD, SH, SW), (PD, PH, PW), (DD, DH, DW), groups = window
@@ -110,7 +110,7 @@ def _grad_weight_at(co, c, kd, kh, kw, grad_output, input, window):
     return total
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _fill_output(output, input, weight, window):
     N, C_out, OD, OH, OW = output.shape
     for n in range(N):
@@ -121,7 +121,7 @@ def _fill_output(output, input, weight, window):
                         output[n, co, od, oh, ow] = _output_at(n, co, od, oh, ow, input, weight, window)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _fill_grad_input(grad_input, grad_output, weight, window):
     N, C_in, D, H, W = grad_input.shape
     for n in range(N):
@@ -132,7 +132,7 @@ def _fill_grad_input(grad_input, grad_output, weight, window):
                         grad_input[n, ci, d, h, w] = _grad_input_at(n, ci, d, h, w, grad_output, weight, window)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _fill_grad_weight(grad_weight, grad_output, input, window):
     C_out, C_group, KD, KH, KW = grad_weight.shape
     for co in range(C_out):

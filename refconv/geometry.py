@@ -4,10 +4,9 @@ Along one axis, tap `k` of window `o` reads the input at ``o * stride - before +
 the input is padding. All that a layer needs to know about positions is stated here, once, for every layer.
 """
 
-import reprlib
 from typing import NamedTuple, TypeAlias
 
-from refconv.arguments import InvalidTypeError, InvalidValueError, is_integer, per_axis, within
+from refconv.arguments import InvalidTypeError, InvalidValueError, is_integer, per_axis, shown, within
 
 IntPerAxis: TypeAlias = int | tuple[int, ...]
 Padding: TypeAlias = int | tuple[int | tuple[int, int], ...]
@@ -81,7 +80,7 @@ def _worded_padding(word: str, window: Window) -> tuple[tuple[int, int], ...]:
     if word == "valid":
         return window.padding
     if word != "same":
-        raise InvalidValueError("padding", "be 'valid' or 'same' if it is a word", repr(word))
+        raise InvalidValueError("padding", "be 'valid' or 'same' if it is a word", shown(word))
     if any(stride != 1 for stride in window.stride):
         raise InvalidValueError("stride", "be 1 where padding is 'same'", window.stride)
     totals = [extent - 1 for extent in window.extent]
@@ -93,10 +92,10 @@ def _padding_pairs(padding: object, rank: int) -> tuple[tuple[int, int], ...]:
     if isinstance(entries, tuple | list) and len(entries) == rank:
         pairs = [(entry, entry) if is_integer(entry) else entry for entry in entries]
         if all(isinstance(pair, tuple | list) and len(pair) == 2 and all(map(is_integer, pair)) for pair in pairs):
-            sides = within("padding", [side for pair in pairs for side in pair], 0, shown=padding)
+            sides = within("padding", [side for pair in pairs for side in pair], 0, given=padding)
             return tuple(zip(sides[::2], sides[1::2], strict=True))
     rule = f"be an int or a sequence of {rank} ints or (before, after) pairs"
-    raise InvalidTypeError("padding", rule, reprlib.repr(padding))
+    raise InvalidTypeError("padding", rule, shown(padding))
 
 
 def output_size(size: tuple[int, ...], window: Window) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ MODES = ("zeros", "reflect", "replicate", "circular")
 
 
 def check_mode(mode: str, signal: Array, window: Window) -> None:
-    """Refuse a padding that `mode` has no values for, or whose copy doesn't fit into memory.
+    """Refuse a padding that `mode` has no values for, or whose copy is too large.
 
     Reflect needs sides below the signal's size, circular at most that.
     """
@@ -49,6 +49,7 @@ def extend(signal: Array, window: Window, mode: str) -> Array:
     return signal
 
 
+@np.errstate(all="ignore")  # sums may overflow
 def fold(grad_padded: Array, size: tuple[int, ...], window: Window, mode: str) -> Array:
     """Return the gradient of `signal` in :func:`extend`: each position's goes back to the position that it repeats."""
     for axis, (length, pair) in enumerate(zip(size, window.padding, strict=True), start=2):

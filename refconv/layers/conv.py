@@ -10,6 +10,8 @@ skipped.
 
 from typing import NamedTuple
 
+import numpy as np
+
 from refconv import arguments, bounds
 from refconv.arguments import Array, InvalidValueError
 from refconv.bounds import Arithmetic, Bound
@@ -90,7 +92,7 @@ def conv(
     call = _read(input, weight, bias, stride, padding, dilation, groups, padding_mode)
     signal, window = _padded(call)
     output = correlate(signal, call.weight, window, call.groups, call.size)
-    return output if call.bias is None else output + per_channel(call.bias, output.ndim)
+    return output if call.bias is None else add_bias(output, call.bias)
 
 
 def conv_backward(
@@ -243,11 +245,14 @@ def read_grad_output(grad_output: object, signal: Array, shape: tuple[int, ...])
     return grad
 
 
-def per_channel(bias: Array, ndim: int) -> Array:
-    """Shape `bias` so that it broadcasts along the channels of an output with `ndim` axes."""
-    return bias.reshape(-1, *(1,) * (ndim - 2))
+@np.errstate(all="ignore")  # the loops don't warn of what overflows, either
+def add_bias(output: Array, bias: Array) -> Array:
+    """Add `bias` along the channels, to an output that is ours."""
+    output += bias.reshape(-1, *(1,) * (output.ndim - 2))
+    return output
 
 
+@np.errstate(all="ignore")
 def sum_of_channels(grad: Array) -> Array:
     """Return the gradient of a bias: the sum of `grad` over all but its channels."""
     total: Array = grad.sum(axis=(0, *range(2, grad.ndim)))

@@ -16,7 +16,7 @@ from refconv.correlation import correlate, correlate_signals, correlate_transpos
 from refconv.geometry import IntPerAxis, Padding, Window, read_window, transposed_output_size
 from refconv.layers.conv import (
     ConvGradients,
-    per_channel,
+    add_bias,
     read_arrays,
     read_bias,
     read_grad_output,
@@ -85,7 +85,7 @@ def conv_transpose(
     """
     call = _read(input, weight, bias, stride, padding, output_padding, dilation, groups)
     output = correlate_transposed(call.signal, call.weight, call.window, call.groups, call.size)
-    return output if call.bias is None else output + per_channel(call.bias, output.ndim)
+    return output if call.bias is None else add_bias(output, call.bias)
 
 
 def conv_transpose_backward(

@@ -194,7 +194,7 @@ def test_hardly_any_case_but_empty_batches_proves_nothing(operator, direction):
         for expected in expectation(case, direction, ARITHMETICS["float32"]).values()
         if expected is not None and (expected.bound.limit >= abs(expected.value)).all()
     ]
-    assert len(vacuous) <= 5  # sums of integers that happen to be zero
+    assert len(vacuous) <= 0.02 * len(drawn(operator))  # sums of a few integers that happen to be zero
 
 
 @pytest.mark.parametrize("operator", OPERATORS)

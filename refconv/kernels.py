@@ -1,0 +1,85 @@
+"""How loops are compiled: at their first call, once for each dtype, the machine code kept on disk where it can be.
+
+The cache is Numba's, made safe in three points. Numba numbers its data files, so that two processes which compile at
+once may give one number to the code of different dtypes, and run the wrong one ever after: here a file is named after
+what it holds, and is written before the index that names it. A cache that can't be read or written raises an error
+there, if only at import: here it costs the time to compile, and is said once. And code with and without bounds checks
+shares an entry there.
+"""
+
+import logging
+import os
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any
+
+from numba import config, njit
+from numba.core.caching import FunctionCache, IndexDataCacheFile
+from numba.core.compiler_lock import global_compiler_lock
+
+_log = logging.getLogger("refconv")
+
+# A fork waits until nothing is being compiled: its lock would never be released in the child.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=global_compiler_lock.acquire,
+        after_in_parent=global_compiler_lock.release,
+        after_in_child=global_compiler_lock.release,
+    )
+
+
+def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile `function`, a bare loop over arrays, at its first call; it runs without the GIL."""
+    compiled: Any = njit(nogil=True)(function)
+    if not config.DISABLE_JIT:
+        try:
+            compiled._cache = _Cache(function)  # what cache=True does, with the cache of our own
+        except (RuntimeError, OSError) as error:  # there is no place for it
+            _Unkept.say(str(error))
+    return compiled  # type: ignore[no-any-return]  # Numba has no types
+
+
+class _Unkept:
+    """What is said, once, where machine code can't be kept."""
+
+    said = False
+
+    @classmethod
+    def say(cls, reason: str) -> None:
+        if not cls.said:
+            cls.said = True
+            _log.warning("compiled code can't be kept, so that every process compiles it anew: %s", reason)
+
+
+class _Files(IndexDataCacheFile):  # type: ignore[misc]
+    def save(self, key: Any, data: Any) -> None:
+        name = f"{self._index_name}.{sha256(repr((self._source_stamp, key)).encode()).hexdigest()[:16]}.nbc"
+        self._save_data(name, data)
+        self._save_index({**self._known(), key: name})
+
+    def _known(self) -> dict[Any, str]:
+        try:
+            known: dict[Any, str] = self._load_index()
+        except Exception:  # whatever is in the file, it isn't an index
+            return {}
+        return known
+
+
+class _Cache(FunctionCache):  # type: ignore[misc]
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        base = f"{self._impl.filename_base}{'-checked' if config.BOUNDSCHECK else ''}"
+        self._cache_file = _Files(self._cache_path, base, self._impl.locator.get_source_stamp())
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception as error:  # a file that holds something else can raise anything
+            _Unkept.say(f"{type(error).__name__}: {error}")
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            super().save_overload(sig, data)
+        except Exception as error:
+            _Unkept.say(f"{type(error).__name__}: {error}")
