@@ -19,7 +19,9 @@ class Deviation:
     reason: str
     versions: str  # in which it was seen
     smallest: str  # the smallest case, as a call
+    script: str  # Python that shows it, without us
     thread: str | None = None  # where it is reported
+    crashes: bool = False  # so that it is only run in a process of its own
 
 
 def deviation_of(implementation: object, case: Case, direction: str) -> Deviation | None:

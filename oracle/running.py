@@ -75,7 +75,11 @@ class InProcess:
 
     def start(self, case: Case, direction: str) -> Callable[[], Outcome]:
         """Run the call."""
-        outcome = call(self.implementation, case, direction)
+        known = deviation_of(self.implementation, case, direction)
+        if known is not None and known.crashes:
+            outcome = Outcome("declined", reason=f"would crash this process: {known.reason}", deviation=known)
+        else:
+            outcome = call(self.implementation, case, direction)
         return lambda: outcome
 
     def renew(self) -> None:

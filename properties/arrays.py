@@ -40,7 +40,7 @@ def content(kind: str, shape: tuple[int, ...], dtype: str, seed: int | Generator
 
 
 def _channels_last(array: Array) -> Array:
-    return np.moveaxis(np.ascontiguousarray(np.moveaxis(array, 1, -1)), -1, 1)
+    return np.moveaxis(np.moveaxis(array, 1, -1).copy(), -1, 1)  # a copy: strides of axes of size 1, too
 
 
 def _sliced(array: Array) -> Array:
@@ -50,11 +50,11 @@ def _sliced(array: Array) -> Array:
 
 
 def _transposed(array: Array) -> Array:
-    return np.asfortranarray(array)
+    return array.copy(order="F")
 
 
 def _reversed(array: Array) -> Array:
-    return np.ascontiguousarray(array[..., ::-1])[..., ::-1]
+    return array[..., ::-1].copy()[..., ::-1]
 
 
 def _expanded(array: Array) -> Array:

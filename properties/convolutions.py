@@ -50,7 +50,7 @@ class Call(NamedTuple):
     layouts: tuple[str, str, str]  # of grad_output, input and weight
     undilated: bool  # along every axis, where libraries have code of its own; so with the strides
     unstrided: bool
-    thin: int  # the axis along which the input has size 1, whose stride means nothing, counted from 1; 0 for none
+    thin: str  # along which axes the input has size 1, whose strides mean nothing: "none", "all", or an axis' number
 
 
 # The most that is drawn for each field of an axis: more axes, shorter ones.
@@ -93,7 +93,7 @@ def _cases(
         "layouts": st.sampled_from((*_VARIED, *_ONE_CONSTANT)),
         "undilated": st.sampled_from((True, False)),
         "unstrided": st.sampled_from((True, False, False)),
-        "thin": st.sampled_from((0, 0, 0, 1, 2, 3, 0, 0)),
+        "thin": st.sampled_from(("none", "none", "none", "0", "1", "2", "all", "none", "none")),
     }
     axis = {rank: [st.integers(*range_) for range_ in zip(_LEAST, most, strict=True)] for rank, most in _MOST.items()}
     # One flat tuple for each rank: nested ones are slower to draw.
@@ -149,8 +149,12 @@ def _alike(axes: list[Axis], call: Call) -> list[Axis]:
         axes = [axis._replace(dilation=1) for axis in axes]
     if call.unstrided:
         axes = [axis._replace(stride=1) for axis in axes]
-    thin = call.thin % len(axes) if call.thin else None
-    return [_thin(axis, call.padding) if number == thin else axis for number, axis in enumerate(axes)]
+    if call.thin == "none":
+        return axes
+    return [
+        _thin(axis, call.padding) if call.thin == "all" or int(call.thin) % len(axes) == number else axis
+        for number, axis in enumerate(axes)
+    ]
 
 
 def _thin(axis: Axis, padding: str) -> Axis:

@@ -5,10 +5,10 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 
+from oracle.adapters.torch_deviations import DEVIATIONS
 from refconv import ConvGradients
 from refconv.arguments import Array
 from refconv.geometry import Window, read_window
@@ -38,8 +38,6 @@ class _Pulled(torch.autograd.Function):
 class Torch:
     """PyTorch on one device. It is handed arrays in their memory layouts; TF32 is off unless asked for."""
 
-    deviations = ()
-
     def __init__(self, device: str = "cpu", *, tf32: bool = False) -> None:
         if torch.device(device).type == "cuda" and not torch.cuda.is_available():
             raise RuntimeError("PyTorch sees no CUDA device")
@@ -47,6 +45,7 @@ class Torch:
         self.tf32 = tf32
         self.name = "torch" if device == "cpu" else f"torch@{device}"
         self.version = torch.__version__
+        self.deviations = DEVIATIONS if device == "cpu" else ()
 
     def conv(self, input: Array, weight: Array, bias: Array | None = None, **attributes: Any) -> Array:
         """See :func:`refconv.conv`."""
@@ -93,7 +92,7 @@ class Torch:
         if array is None:
             return None
         if min(array.strides, default=0) < 0:  # PyTorch has no negative strides
-            array = np.ascontiguousarray(array)
+            array = array.copy()
         return torch.from_numpy(array).to(self.device)
 
     def _precision(self) -> contextlib.AbstractContextManager[Any]:

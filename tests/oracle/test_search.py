@@ -254,7 +254,7 @@ def wide_stride(case):
 
 
 def deviating(wrong):
-    deviation = oracle.Deviation("conv", "forward", wide_stride, "wide strides are wrong", "1.0", "conv(stride=3)")
+    deviation = oracle.Deviation("conv", "forward", wide_stride, "wide strides are wrong", "1.0", "conv(stride=3)", "")
 
     def function(input, weight, bias=None, **attributes):
         output = conv(input, weight, bias, **attributes)
