@@ -1,8 +1,12 @@
 """How fast the check is: cases a second, what a case costs to make, and a verdict beside PyTorch's gradcheck."""
 
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -12,6 +16,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 import oracle
 import refconv
+from oracle.isolation import Isolated
+from oracle.judge import judge, read_arithmetic
+from oracle.running import DIRECTIONS, InProcess, Runner
 from properties import Case, cases, content
 
 CASES = 200
@@ -43,6 +50,51 @@ def test_making_a_case(benchmark: Any, figure: Callable[[str], None], operator: 
 
     benchmark.pedantic(make, rounds=7, warmup_rounds=2)
     figure(f"a case of {operator} is made in {benchmark.stats['median'] / CASES * 1e3:.2f} ms")
+
+
+@pytest.mark.parametrize("subject", ["torch", "refconv"])
+def test_isolation_of_a_case(benchmark: Any, figure: Callable[[str], None], subject: str) -> None:
+    drawn = [case for operator in refconv.operators for case in _drawn(operator)]
+    arithmetic = read_arithmetic(None, "float32")
+
+    def judged(runner: Runner) -> bool:
+        return all(judge(runner, case, way, arithmetic).status != "absent" for case in drawn for way in DIRECTIONS)
+
+    with closing(Isolated(subject)) as isolated:
+        in_process = InProcess(oracle.load(subject))
+        calls = {"isolated": lambda: judged(isolated), "in process": lambda: judged(in_process)}
+        medians = {name: taken / len(drawn) / 2 for name, taken in _interleaved(calls, rounds=7).items()}
+        benchmark.pedantic(calls["isolated"], rounds=1)
+    own, ours = medians["isolated"] * 1e3, medians["in process"] * 1e3
+    figure(f"{subject}: a call is judged in {own:.2f} ms isolated, {ours:.2f} ms in process: {own - ours:+.2f} ms")
+
+
+def test_isolation_of_a_check(benchmark: Any, figure: Callable[[str], None], tmp_path: Path) -> None:
+    command = [str(Path(sys.executable).with_name("refconv")), "check", "torch"]
+
+    def run(*options: str) -> bool:
+        return subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, check=True).returncode == 0
+
+    calls = {"isolated": run, "in process": lambda: run("--no-isolate")}
+    medians = _interleaved(calls, rounds=7)
+    benchmark.pedantic(run, rounds=1)
+    figure(
+        f"refconv check torch: {medians['isolated']:.2f} s isolated, {medians['in process']:.2f} s in process: "
+        f"{medians['isolated'] / medians['in process']:.2f} times"
+    )
+
+
+def _drawn(operator: str) -> list[Case]:
+    drawn: list[Case] = []
+
+    @hypothesis.seed(0)
+    @settings(max_examples=CASES, phases=[Phase.generate], database=None, suppress_health_check=list(HealthCheck))
+    @given(cases(operator))
+    def draw(case: Case) -> None:
+        drawn.append(case)
+
+    draw()
+    return drawn
 
 
 LAYERS = {"3 to 4 channels, 8x8": (2, 3, 4, 8), "8 to 8 channels, 16x16": (2, 8, 8, 16)}
