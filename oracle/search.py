@@ -105,9 +105,15 @@ def check(
     runner = runner_of(implementation, arithmetic, isolate, time_limit, memory_limit)
     with contextlib.closing(runner):
         report = Report(name_of(implementation), runner.version, dtype, chosen.name, examples, seed)
-        for name, strategy in strategies.items():
-            _Search(implementation, runner, name, chosen, report, progress).run(strategy, examples, seed)
+
+        def step() -> None:
             report.seconds = time.perf_counter() - began
+            if progress is not None:
+                progress(report)
+
+        for name, strategy in strategies.items():
+            _Search(implementation, runner, name, chosen, report, step).run(strategy, examples, seed)
+        report.seconds = time.perf_counter() - began
     report.complete = True
     return report
 
@@ -144,14 +150,14 @@ class _Search:
         operator: str,
         arithmetic: Arithmetic,
         report: Report,
-        progress: Progress | None,
+        step: Callable[[], None],
     ) -> None:
         self.subject = subject
         self.runner = runner
         self.operator = operator
         self.arithmetic = arithmetic
         self.report = report
-        self.progress = progress
+        self.step = step
         self.open = {direction for direction in DIRECTIONS if runner.offers(operator, direction)}
         self.tallies = {direction: Tally(operator, direction) for direction in DIRECTIONS if direction in self.open}
         self.known: dict[Deviation, list[bool]] = {}
@@ -184,7 +190,6 @@ class _Search:
             self.tallies[direction].clear()
         self.known = {known: shown for known, shown in self.known.items() if known.direction not in self.open}
 
-        @hypothesis.seed(seed)
         @settings(
             max_examples=examples,
             phases=(Phase.reuse, Phase.generate, Phase.shrink),
@@ -194,13 +199,13 @@ class _Search:
             suppress_health_check=list(HealthCheck),  # how slow the implementation is isn't ours to judge
             verbosity=Verbosity.quiet,
         )
+        @hypothesis.seed(seed)  # under the settings, whose database it would take away
         @given(strategy)
         def search(case: Case) -> None:
             if self.entangled is not None:
                 return
             failed = self._generated(case) if self.first is None else self._shrunk(case, self.first.verdict.direction)
-            if self.progress is not None:
-                self.progress(self.report)
+            self.step()
             if failed is not None:
                 raise failed  # all from this line, by which Hypothesis tells bugs apart
 
