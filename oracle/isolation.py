@@ -357,7 +357,7 @@ class _Process:
                 self.printed += len(data)
                 self._excerpt = (self._excerpt + data)[:4096]
             elif file == self._stderr:
-                self.errors = (self.errors + data)[-4096:]
+                self.errors = (self.errors + data)[-(1 << 16) :]
             else:
                 *lines, self._received = (self._received + data).split(b"\n")
                 self._messages.extend(map(_parsed, lines))

@@ -74,7 +74,7 @@ def _indented(script: str) -> str:
 
 
 def _deviation_text(deviation: Deviation, matched: int, failed: int) -> Text:
-    shows = f"{failed} of {matched} cases" if failed else f"no longer shows ({matched} cases)"
+    shows = f"{failed} of {matched} cases" if failed else f"did not show in {matched} cases"
     text = f"\nknown deviation, {shows}: {deviation.operator} {deviation.direction}: {deviation.reason}"
     return Text(f"{text} ({deviation.versions})", "yellow")
 

@@ -2,9 +2,22 @@
 
 import os
 
+import pytest
 from hypothesis import settings
+from hypothesis.database import InMemoryExampleDatabase
 
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.register_profile("few", parent=settings.get_profile("ci"), max_examples=15)  # where loops aren't compiled
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if "CI" in os.environ else "default"))
+
+
+@pytest.fixture
+def fresh_database():
+    """A database of Hypothesis's that knows of no failure."""
+    kept = InMemoryExampleDatabase()
+    before = settings.get_current_profile_name()
+    settings.register_profile("fresh", parent=settings.get_profile(before), derandomize=False, database=kept)
+    settings.load_profile("fresh")
+    yield kept
+    settings.load_profile(before)

@@ -19,7 +19,9 @@ SHOWN = {
 
 
 @pytest.mark.skipif(not torch.__version__.startswith("2.13.0"), reason="seen in PyTorch 2.13.0")
-@pytest.mark.parametrize("deviation", DEVIATIONS, ids=lambda known: f"{known.operator} {known.direction} {known.reason[:24]}")
+@pytest.mark.parametrize(
+    "deviation", DEVIATIONS, ids=lambda known: f"{known.operator} {known.direction} {known.reason[:24]}"
+)
 def test_a_script_shows_it(deviation):
     garbage = {**os.environ, "MALLOC_PERTURB_": "165"}  # in memory that isn't initialised
     run = subprocess.run([sys.executable, "-c", deviation.script], capture_output=True, text=True, env=garbage)

@@ -1,0 +1,33 @@
+"""The script's table, shortened."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+import oracle.search
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def script():
+    before = list(sys.path)
+    spec = importlib.util.spec_from_file_location("reliability", HERE / "run.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    yield module
+    sys.path[:] = before
+
+
+def faults():
+    text = (HERE / "faults.py").read_text().partition("FAULTS = {")[2]
+    return [line.split('"')[1] for line in text.partition("\n}")[0].splitlines() if '"' in line]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="some faults are Linux's")
+@pytest.mark.parametrize("fault", faults())
+def test_a_planted_fault_is_reported_as_what_it_is(script, fault, monkeypatch, fresh_database):
+    monkeypatch.setattr(oracle.search, "SHRINKING", 0.3)
+    assert script.attempt(fault, seed=0).problems == []
