@@ -139,7 +139,7 @@ _FORMS: dict[str, Any] = {
     "objects": lambda array: array.astype(object),
     "structured": lambda array: np.zeros(array.shape, [("a", "f4")]),
     "one axis less": lambda array: array[0] if len(array) else array.sum(axis=0),
-    "one axis more": lambda array: array[..., None],
+    "one axis more": lambda array: array[..., None] if array.ndim < 64 else array,
     "64 axes": lambda array: np.zeros((1,) * 64, array.dtype),
     "no axis": lambda array: np.array(1.0, array.dtype),
     "empty": lambda array: array[..., :0],

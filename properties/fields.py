@@ -59,7 +59,7 @@ def from_fields(fields: object) -> Case:
         raise _refused("operator", f"be one of {', '.join(operators)}", operator)
     row = operators[operator]
     given = _mapping("attributes", known["attributes"], set(row.attributes))
-    attributes = {name: _attribute(name, given[name], 0) for name in row.attributes}
+    attributes = {name: _attribute(name, value, 0) for name, value in given.items()}
     described = _mapping("arrays", known["arrays"], {"grad_output", *row.inputs})
     optional = {"grad_output": False, **row.inputs}
     arrays: dict[str, Any] = {name: _array(name, described[name], optional[name]) for name in optional}

@@ -1,0 +1,96 @@
+"""What is compiled is kept on disk, whoever else is at it; where that can't be, it costs time alone."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from numba import config
+
+pytestmark = pytest.mark.skipif(
+    bool(config.DISABLE_JIT or config.BOUNDSCHECK), reason="runs where code is compiled as users do"
+)
+
+CALL = """
+import sys
+import numpy as np
+import refconv
+for dtype in sys.argv[1:]:
+    input, weight = np.arange(1.0, 5.0, dtype=dtype).reshape(1, 1, 4), np.ones((1, 1, 2), dtype)
+    assert refconv.conv(input, weight).tolist() == [[[3.0, 5.0, 7.0]]]
+    grads = refconv.conv_backward(np.ones((1, 1, 3), dtype), input, weight)
+    assert (grads.input.tolist(), grads.weight.tolist()) == ([[[1.0, 2.0, 2.0, 1.0]]], [[[6.0, 9.0]]])
+"""
+
+
+def start(cache, *dtypes, code=CALL, **environment):
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache), **environment}
+    command = [sys.executable, "-W", "error", "-c", code, *dtypes]
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def stderr_of(process):
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    return said
+
+
+def files(cache, ending):
+    return {path: path.stat().st_mtime_ns for path in cache.rglob(f"*.{ending}")}
+
+
+@pytest.mark.parametrize("attempt", range(2))
+def test_processes_that_compile_at_once_do_not_break_each_other(tmp_path, attempt):
+    at_once = [start(tmp_path, dtype) for dtype in ("float32", "float64", "complex128", "float32")]
+    assert [stderr_of(process) for process in at_once] == [""] * 4
+    assert stderr_of(start(tmp_path, "float32", "float64", "complex128")) == ""
+    before = files(tmp_path, "nbc")
+    assert stderr_of(start(tmp_path, "float32", "float64", "complex128")) == ""
+    assert files(tmp_path, "nbc") == before != {}
+
+
+@pytest.mark.parametrize("ending", ["nbi", "nbc"])
+@pytest.mark.parametrize("junk", [b"", b"junk", None], ids=["empty", "junk", "truncated"])
+def test_a_cache_that_holds_something_else_costs_time_alone(tmp_path, ending, junk):
+    stderr_of(start(tmp_path, "float32"))
+    for path in files(tmp_path, ending):
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2] if junk is None else junk)
+    said = stderr_of(start(tmp_path, "float32"))
+    assert said.count("compiled code can't be kept") == said.count("\n") == 1
+    assert stderr_of(start(tmp_path, "float32")) == ""
+
+
+NO_PLACE = """
+import os, tempfile
+def refuse(*arguments, **options):
+    raise PermissionError("read-only")
+tempfile.TemporaryFile = refuse
+"""
+FULL = """
+import os
+from numba.core.caching import IndexDataCacheFile
+def refuse(*arguments):
+    raise OSError("disk full")
+IndexDataCacheFile._save_data = refuse
+"""
+
+
+@pytest.mark.parametrize("obstacle", [NO_PLACE, FULL], ids=["read-only", "full"])
+def test_where_nothing_can_be_kept_it_costs_time_and_is_said_once(tmp_path, obstacle):
+    said = stderr_of(start(tmp_path, "float32", "float64", code=obstacle + CALL))
+    assert said.count("compiled code can't be kept, so that every process compiles it anew: ") == said.count("\n") == 1
+    assert files(tmp_path, "nbc") == {}
+
+
+def test_a_cache_folder_that_cannot_be_made_is_passed_over(tmp_path):
+    (tmp_path / "file").write_text("")
+    stderr_of(start(tmp_path / "file" / "cache", "float32"))
+
+
+def test_code_with_and_without_bounds_checks_is_kept_apart(tmp_path):
+    for checked in ("0", "1"):
+        stderr_of(start(tmp_path, "float32", NUMBA_BOUNDSCHECK=checked))
+    names = {path.name for path in files(tmp_path, "nbi")}
+    assert {name.replace("-checked", "") for name in names if "-checked" in name} == {
+        n for n in names if "-checked" not in n
+    }
