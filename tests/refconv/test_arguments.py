@@ -84,6 +84,11 @@ def test_numpy_integers_are_ints_and_bools_arent():
             arguments.integer("groups", value, at_least=1)
 
 
+def test_a_value_that_cannot_be_shown_is_refused_all_the_same():
+    with pytest.raises(InvalidValueError, match=r"^groups must be between 1 and 2147483647, got a value of type int$"):
+        arguments.integer("groups", 10**5000, at_least=1)
+
+
 def test_a_word_must_be_one_of_the_choices():
     with pytest.raises(InvalidValueError, match=r"^mode must be one of 'a', 'b', got 'c'$"):
         arguments.one_of("mode", "c", ("a", "b"))
