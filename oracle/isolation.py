@@ -148,13 +148,11 @@ class Isolated:
     def renew(self) -> None:
         """Have the next call run in a life that has seen no other."""
         self.calls.clear()
-        if self._process.alive and self._process.lives:
-            self._process.end_life()
-        else:
+        self._process.end_life()
+        if not self._process.has_lives:
             self._process.close()
             self._process, self._reserve = self._reserve or self._spawn(lives=True), None
-        hello = self._process.begin_life()
-        if not hello["lives"] and self._process.lives:
+        if not self._process.begin_life()["lives"]:
             self._reserve = self._spawn(lives=True)
 
     @property
@@ -177,7 +175,7 @@ class Isolated:
             outcome = self._returned(message)
             self._slowest = max(self._slowest, took)
         else:
-            outcome = Outcome("ended", reason=self._ended(message, took))
+            outcome = Outcome("ended", reason=self._ended(message, limit))
         if process.printed:
             said = process.printed_excerpt()
             wrote = f"wrote {process.printed} bytes to stdout: {said}"
@@ -200,7 +198,7 @@ class Isolated:
         self._process.end_life()
         return Outcome("ended", reason="wrote into the oracle's own channel")
 
-    def _ended(self, message: dict[str, Any], took: float) -> str:
+    def _ended(self, message: dict[str, Any], limit: float) -> str:
         process = self._process
         if "died" in message:
             closed = self._arena.flags[CLOSED] or message["died"] is None
@@ -208,7 +206,7 @@ class Isolated:
         process.end_life()
         if "late" in message:
             state = "is busy" if message["late"] > 0.1 else "waits, using no processor time"
-            return f"did not return within {took:.3g} s: it {state}"
+            return f"did not return within {limit:.3g} s: it {state}"
         if "exhausted" in message:
             return f"took more than {self.memory_limit / 2**30:.3g} GiB of memory"
         return "wrote into the oracle's own channel"
@@ -259,6 +257,11 @@ class _Process:
     def alive(self) -> bool:
         """Whether it can be sent a request."""
         return self.life is not None
+
+    @property
+    def has_lives(self) -> bool:
+        """Whether it gives another process that can be sent requests, when one has ended."""
+        return self.lives and self._popen.poll() is None
 
     def begin_life(self) -> dict[str, Any]:
         """Wait for what will take requests; return what the implementation offers."""

@@ -139,7 +139,8 @@ def test_shapes_that_dont_go_together_are_refused(input, weight, attributes, mes
 
 def test_an_output_larger_than_memory_is_refused_before_it_is_made():
     with pytest.raises(
-        InvalidValueError, match=r"^output must fit into a quarter of memory \(\d+ bytes\), got shape \(0, 1, 4294967297, "
+        InvalidValueError,
+        match=r"^output must fit into a quarter of memory \(\d+ bytes\), got shape \(0, 1, 4294967297, ",
     ):
         conv(np.zeros((0, 1, 3, 3)), np.zeros((1, 1, 1, 1)), padding=2**31 - 1)
 
