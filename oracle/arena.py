@@ -16,6 +16,8 @@ from refconv.arguments import Array
 
 POISON = 0xFF  # in every byte, it is NaN in every format
 MARGIN = 256
+CLOSED = 0  # the flag for: the implementation closed what its process writes to
+DEVIATION = 1  # the flag that holds the number of the known deviation that the case matches, from 1
 _STEP = 64  # where arrays begin
 _FLAGS = 64  # bytes for the flags, which a worker sets when it can't say anything any more
 
@@ -36,6 +38,11 @@ class Arena:
         self.file = _anonymous() if file is None else file
         self.memory: Any = None
         self.resize(max(os.fstat(self.file).st_size, mmap.ALLOCATIONGRANULARITY))
+
+    def close(self) -> None:
+        """Let go of the memory."""
+        os.close(self.file)
+        del self.flags, self.bytes, self.memory
 
     def resize(self, size: int) -> None:
         """Map `size` bytes."""

@@ -22,11 +22,10 @@ from typing import Any
 import numpy as np
 import psutil
 
-from oracle.arena import Arena, Placed
+from oracle.arena import CLOSED, DEVIATION, Arena, Placed
 from oracle.deviations import Deviation
 from oracle.running import Call, Outcome, function_name
 from oracle.subjects import LoadError
-from oracle.worker import CLOSED, DEVIATION
 from properties import Case
 
 TIME_LIMIT = 20.0
@@ -103,6 +102,7 @@ class Isolated:
         for process in (self._process, self._reserve):
             if process is not None:
                 process.close()
+        self._arena.close()
 
     @property
     def version(self) -> str | None:
@@ -272,8 +272,10 @@ class _Process:
                 self.hello = message
                 self.lives = message["lives"]
             elif "alive" in message:
-                self.life = psutil.Process(message["alive"])
-                self._memory = self.life.memory_info().rss
+                with contextlib.suppress(psutil.Error):  # if it has died since, the next message says so
+                    life = psutil.Process(message["alive"])
+                    self._memory = life.memory_info().rss
+                    self.life = life
             else:
                 reason = message.get("refused") or f"cannot load {self._subject!r}: {self._failure(message)}"
                 self.close()
@@ -351,7 +353,7 @@ class _Process:
         """Read what there is; return whether there was any."""
         events = self._poll.poll(timeout * 1000)
         for file, _ in events:
-            data = os.read(file, 1 << 16)
+            data = _available(file)
             if not data:
                 self._poll.unregister(file)
                 if file == self._channel.fileno():
@@ -389,6 +391,13 @@ class _Process:
             if self.life is not None:
                 return int(self.life.memory_info().rss)
         return 0
+
+
+def _available(file: int) -> bytes:
+    try:
+        return os.read(file, 1 << 16)
+    except ConnectionResetError:  # who ended had left a request unread
+        return b""
 
 
 def _parsed(line: bytes) -> dict[str, Any]:

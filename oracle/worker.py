@@ -21,15 +21,13 @@ from typing import Any
 
 import numpy as np
 
-from oracle.arena import Arena, Placed
+from oracle.arena import CLOSED, DEVIATION, Arena, Placed
 from oracle.deviations import Deviation, deviation_of
 from oracle.running import DIRECTIONS, Outcome, call, function_name, function_of
 from oracle.subjects import LoadError, load, version_of
 from properties import Case
 from refconv import operators
 
-CLOSED = 0  # the flag for: the implementation closed what this process writes to
-DEVIATION = 1  # the flag that holds the number of the known deviation that the case matches, from 1
 _PR_SET_PDEATHSIG = 1
 _ACCELERATORS = ("/dev/nvidia", "/dev/kfd", "/dev/dri")
 

@@ -237,3 +237,11 @@ def test_the_arithmetic_reaches_the_implementation():
         assert runner.offers("conv", "forward")
         assert runner.version.startswith("2.")
         assert judge(runner, drawn("conv"), "forward", read_arithmetic("tf32", "float32")).passed
+
+
+def test_no_descriptor_is_left_open():
+    process = psutil.Process()
+    oracle.check("refconv", ["conv"], examples=1, isolate=True)
+    before = process.num_fds()
+    oracle.check("refconv", ["conv"], examples=1, isolate=True)
+    assert process.num_fds() == before
