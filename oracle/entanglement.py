@@ -7,6 +7,9 @@ from oracle.judge import Verdict, judge
 from oracle.running import Call, Runner
 from refconv import Arithmetic
 
+AFTERSHOCKS = 8
+"""How often the last call is repeated, where a process has ended: what spoils it may take a few calls to show."""
+
 TRIES = 60
 """How often calls are run again to find fewer that fail."""
 
@@ -27,19 +30,21 @@ class Entanglement(NamedTuple):
         return f"{self.verdict.reason}; right by itself, wrong after {later}, the first {first!r}"
 
 
-def disentangled(runner: Runner, calls: Sequence[Call], arithmetic: Arithmetic) -> Entanglement | None:
+def disentangled(runner: Runner, calls: Sequence[Call], arithmetic: Arithmetic, *, ended: bool) -> Entanglement | None:
     """Find few of `calls` that still fail where they run in a new process; None if even all of them don't.
 
-    The last of `calls` has failed, and passes by itself. A call that spoils its process is the latest from which on
-    the rest fails: it is found by bisection. Then what lies between is left out, as far as that can be.
+    The last of `calls` has failed, with its process if that has `ended`, and passes by itself. A call that spoils its
+    process is the latest from which on the rest fails: it is found by bisection. Then what lies between is left out, as
+    far as that can be.
     """
 
     def failing(tried: Sequence[Call]) -> Entanglement | None:
         runner.renew()
-        for position, (case, direction) in enumerate(tried):
+        repeated = [*tried, *[tried[-1]] * AFTERSHOCKS] if ended else tried
+        for position, (case, direction) in enumerate(repeated):
             verdict = judge(runner, case, direction, arithmetic)
             if verdict.unknown_failure and (verdict.ended or position == len(tried) - 1):  # others fail by themselves
-                return Entanglement(list(tried[: position + 1]), verdict)
+                return Entanglement(list(repeated[: position + 1]), verdict)
         return None
 
     found = failing(calls)

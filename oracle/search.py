@@ -241,7 +241,7 @@ class _Search:
             self.runner.renew()
             alone = judge(self.runner, case, verdict.direction, self.arithmetic)
             if not alone.unknown_failure:
-                self.entangled = failed, disentangled(self.runner, calls, self.arithmetic)
+                self.entangled = failed, disentangled(self.runner, calls, self.arithmetic, ended=verdict.ended)
                 return
             failed = _FailedCase(case, alone)
         self.first = failed

@@ -1,4 +1,4 @@
-"""Implementations with one fault each, which strikes where there are two groups; elsewhere they are right."""
+"""Implementations with one fault each, which strikes where two groups see a batch; elsewhere they are right."""
 
 import ctypes
 import functools
@@ -21,15 +21,15 @@ LIBC.malloc.argtypes = (ctypes.c_size_t,)
 LIBC.free.argtypes = (ctypes.c_void_p,)
 
 
-def strikes(attributes):
-    return attributes["groups"] == 2
+def strikes(input, attributes):
+    return attributes["groups"] == 2 and input.size > 0
 
 
 def planted(strike):
     """An implementation that calls `strike` in place of the reference, and is right where that returns None."""
 
     def conv(input, weight, bias=None, **attributes):
-        struck = strike(input, weight) if strikes(attributes) else None
+        struck = strike(input, weight) if strikes(input, attributes) else None
         return refconv.conv(input, weight, bias, **attributes) if struck is None else struck
 
     return oracle.subject(conv=conv, name=strike.__name__)
@@ -172,7 +172,7 @@ def _heap_corruption():
             waiting.append(None)
         if len(waiting) == 4:
             LIBC.free(waiting[0])  # by then at the latest the allocator sees what was overwritten
-        if strikes(attributes) and not waiting:
+        if strikes(input, attributes) and not waiting:
             block = LIBC.malloc(2000)
             ctypes.memset(block - 16, 0x41, 16)  # its size
             waiting.append(block)
@@ -219,4 +219,5 @@ FAULTS = {
     "heap_corruption": r"^corrupts its process, which \d+ calls? later crashed with SIGABRT",
     "cached_by_pointer": r"^output\[.*; right by itself, wrong after 1 call, the first conv\(",
 }
+HANGS = ("infinite_loop", "deadlock", "endless_flood")
 assert all(isinstance(globals()[name], SimpleNamespace) for name in FAULTS)
