@@ -28,6 +28,7 @@ from oracle.subjects import LoadError, load, version_of
 from properties import Case
 from refconv import operators
 
+_LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
 _ACCELERATORS = ("/dev/nvidia", "/dev/kfd", "/dev/dri")
 
@@ -46,6 +47,7 @@ def main(setup: dict[str, Any]) -> None:
     except LoadError as error:
         _send(channel, {"refused": str(error)})
         return
+    _flush()  # what it has said while it was loaded belongs to no call
     deviations = tuple(getattr(implementation, "deviations", ()))
     lives = setup["lives"] and _can_fork(threads)
     _send(channel, {**_described(implementation, deviations), "lives": lives})
@@ -59,7 +61,7 @@ def main(setup: dict[str, Any]) -> None:
 def _die_with(parent: int) -> None:
     """See to it that this process doesn't outlive the one that started it, however that ends."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
     else:
@@ -120,7 +122,6 @@ def _described(implementation: object, deviations: tuple[Deviation, ...]) -> dic
 
 
 def _serve(channel: socket.socket, arena: Arena, implementation: object, deviations: tuple[Deviation, ...]) -> None:
-    libc = ctypes.CDLL(None)
     kept = [0, 1, 2, channel.fileno(), arena.file]
     for line in _lines(channel):
         request = json.loads(line)
@@ -135,10 +136,7 @@ def _serve(channel: socket.socket, arena: Arena, implementation: object, deviati
         if outcome.status == "returned":
             outcome = _looked_over(outcome, request, arena, before)
         results = {} if outcome.status != "returned" else arena.store(outcome.results, request["free"])
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(Exception):
-                stream.flush()
-        libc.fflush(None)  # what native code printed may still be on its way
+        _flush()
         if not all(map(_is_open, kept)):
             arena.flags[CLOSED] = 1
             os._exit(1)
@@ -171,6 +169,14 @@ def _looked_over(outcome: Outcome, request: dict[str, Any], arena: Arena, before
 def tuples(value: Any) -> Any:
     """Return a value as it was before JSON made lists of its tuples."""
     return tuple(map(tuples, value)) if isinstance(value, list) else value
+
+
+def _flush() -> None:
+    """Send what was printed on its way, by native code, too."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    _LIBC.fflush(None)
 
 
 def _is_open(file: int) -> bool:

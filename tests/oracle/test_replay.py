@@ -25,7 +25,9 @@ def conv(input, weight, bias=None, **attributes):
     time.sleep(float(os.environ.get("SLOW", "0")))
     return refconv.conv(input, weight, bias, **attributes) + (attributes["groups"] == WRONG)
 """
-LIVE = {name: value for name, value in os.environ.items() if name != "CI"}  # where Hypothesis keeps no database
+LIVE = {
+    name: value for name, value in os.environ.items() if not name.endswith("CI")
+}  # where Hypothesis keeps no database
 
 
 @pytest.fixture
