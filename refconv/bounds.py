@@ -104,12 +104,24 @@ def multilinear(
     with np.errstate(all="ignore"):  # what isn't finite is judged apart
         magnitudes = sums(np.abs)
         if _exact(arithmetic, inputs, magnitudes):
-            return tuple(None if value is None else Bound(*[np.zeros(value.shape)] * 2) for value in values)
+            return tuple(None if value is None else exact(value) for value in values)
         counts, squares = sums(np.ones_like), sums(np.square)
         return tuple(
             None if value is None else _bound(arithmetic, value, magnitude, count, square)
             for value, magnitude, count, square in zip(values, magnitudes, counts, squares, strict=True)
         )
+
+
+def exact(value: Array) -> Bound:
+    """Return the bound on what is computed without rounding, such as what is only moved or selected: 0."""
+    return Bound(*[np.zeros(value.shape)] * 2)
+
+
+def scaled(bound: Bound, arithmetic: Arithmetic, value: Array, scale: Array | float) -> Bound:
+    """Bound ``value = scale * sum`` by the `bound` of the sum, whether by a division or by the rounded reciprocal."""
+    exponent = np.frexp(np.asarray(scale, np.float64))[0]
+    unit = np.where(abs(exponent) == 0.5, 0, 2 * (arithmetic.accumulation + FLOAT64.accumulation))  # a power of two
+    return Bound(*(error * abs(scale) + unit * abs(value) for error in bound))
 
 
 def _exact(arithmetic: Arithmetic, inputs: tuple[Array | None, ...], magnitudes: tuple[Array | None, ...]) -> bool:

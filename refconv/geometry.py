@@ -98,17 +98,25 @@ def _padding_pairs(padding: object, rank: int) -> tuple[tuple[int, int], ...]:
     raise InvalidTypeError("padding", rule, shown(padding))
 
 
-def output_size(size: tuple[int, ...], window: Window) -> tuple[int, ...]:
-    """Return how many windows fit: ``floor((size + before + after - extent) / stride) + 1`` along each axis."""
+def output_size(
+    size: tuple[int, ...], window: Window, *, ceil_mode: bool = False, argument: str = "weight"
+) -> tuple[int, ...]:
+    """Return how many windows fit: ``floor((size + before + after - extent) / stride) + 1`` along each axis.
+
+    With `ceil_mode` the last window may reach beyond the padding: the quotient is rounded up, unless that window would
+    begin in the padding after the input. `argument` is what gives the kernel its size, for the error.
+    """
     padded = tuple(length + before + after for length, (before, after) in zip(size, window.padding, strict=True))
-    if any(extent > length for extent, length in zip(window.extent, padded, strict=True)):
+    axes = zip(size, padded, window.padding, window.extent, window.stride, strict=True)
+    sizes = []
+    for length, whole, (before, _), extent, stride in axes:
+        steps = -((extent - whole) // stride) if ceil_mode else (whole - extent) // stride
+        sizes.append(steps if ceil_mode and steps * stride >= length + before else steps + 1)
+    if min(sizes) < 1:
         raise InvalidValueError(
-            "weight", f"span at most the padded input's size {padded}", f"a dilated kernel of size {window.extent}"
+            argument, f"span at most the padded input's size {padded}", f"a dilated kernel of size {window.extent}"
         )
-    return tuple(
-        (length - extent) // stride + 1
-        for length, extent, stride in zip(padded, window.extent, window.stride, strict=True)
-    )
+    return tuple(sizes)
 
 
 def transposed_output_size(size: tuple[int, ...], window: Window, output_padding: object) -> tuple[int, ...]:

@@ -5,6 +5,9 @@ once may give one number to the code of different dtypes, and run the wrong one 
 what it holds, and is written before the index that names it. A cache that can't be read or written raises an error
 there, if only at import: here it costs the time to compile, and is said once. And code with and without bounds checks
 shares an entry there.
+
+Loops that sum long rows are `summing`: the order of the sum is the compiler's, so that it can be vectorised; it is the
+same in every call, since a row is summed by one thread. Nothing is assumed of NaN or infinity.
 """
 
 import logging
@@ -30,7 +33,16 @@ if hasattr(os, "register_at_fork"):
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile `function`, a bare loop over arrays, at its first call; it runs without the GIL."""
-    compiled: Any = njit(nogil=True)(function)
+    return _compiled(function, fastmath=False)
+
+
+def summing(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile `function` as :func:`kernel` does, its sums in whatever order is fast."""
+    return _compiled(function, fastmath={"reassoc", "nsz", "contract"})
+
+
+def _compiled(function: Callable[..., Any], *, fastmath: bool | set[str]) -> Callable[..., Any]:
+    compiled: Any = njit(nogil=True, fastmath=fastmath)(function)
     if not config.DISABLE_JIT:
         try:
             compiled._cache = _Cache(function)  # what cache=True does, with the cache of our own
