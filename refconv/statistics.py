@@ -1,0 +1,256 @@
+"""Mean and variance of groups of values, and what is normalised by them: the loops under every norm.
+
+Every norm is seen as an array ``x[n, s, c, l]``: the values of one `s` share their statistics, those of one `c` their
+weight and bias, which are entry ``s * C % len(weight) + c``.
+
+    output = (x - mean) / sqrt(variance + eps) * weight + bias
+
+========  ====  =====  ==========  =======================
+norm      n     s      c           l
+========  ====  =====  ==========  =======================
+batch     N     C      1           *spatial
+instance  1     N * C  1           *spatial
+group     1     N * G  C / G       *spatial
+========  ====  =====  ==========  =======================
+
+Layer norm, whose weight has an entry for each value of a row, has two loops of its own.
+
+A mean is rounded, and where it is large beside the standard deviation its last bit is, too. So it is kept as a sum
+``near + correction``: what a plain sum gives, and the mean of the deviations from that, which is exact to the unit
+roundoff of the deviations. The variance is the two-pass formula with the same correction (T. F. Chan, G. H. Golub,
+R. J. LeVeque, Algorithms for computing the sample variance: analysis and recommendations, The American Statistician 37,
+1983, equation 1.7). Values of mean 1e6 and variance 1 come out right in float32.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from refconv.arguments import Array
+from refconv.kernels import kernel, summing
+from refconv.threads import spread
+
+
+_BLOCK = 1024  # entries of a weight that are summed at once: they stay in the processor's first cache
+
+
+class Moments(NamedTuple):
+    """The statistics of each `s`; `variance` is the biased one, ``mean((x - mean)**2)``."""
+
+    near: Array
+    correction: Array
+    variance: Array
+
+    @property
+    def mean(self) -> Array:
+        """The means, rounded."""
+        mean: Array = self.near + self.correction
+        return mean
+
+
+def normalize(x: Array, weight: Array, bias: Array, eps: float, given: Moments | None = None) -> tuple[Array, Moments]:
+    """Return `x` normalised, and its moments; where they are `given`, by those."""
+    output, moments = np.empty_like(x), _moments(x, given)
+    scale = x.dtype.type(eps), given is not None
+    spread(_fill_output, x.shape[1], 4 * x.size, output, *moments, x, weight, bias, *scale)
+    return output, moments
+
+
+def normalize_backward(
+    grad: Array, x: Array, weight: Array, eps: float, given: Moments | None = None
+) -> tuple[Array, Array, Array]:
+    """Return the gradients of `x`, `weight` and `bias` in :func:`normalize`; moments that are `given` are constants."""
+    grad_input, moments = np.empty_like(x), _moments(x, given)
+    sums = np.empty((2, *x.shape[1:3]), x.dtype)
+    scale = x.dtype.type(eps), given is not None
+    spread(_fill_grads, x.shape[1], 8 * x.size, grad_input, sums, *moments, grad, x, weight, *scale)
+    grad_weight, grad_bias = sums.reshape(2, -1, weight.size).sum(axis=1)
+    return grad_input, grad_weight, grad_bias
+
+
+def normalize_rows(x: Array, weight: Array, bias: Array, eps: float) -> Array:
+    """Return ``x[s, m]``, each row normalised; `weight` and `bias` have an entry for each `m`."""
+    output = np.empty_like(x)
+    spread(_fill_row_output, x.shape[0], 4 * x.size, output, x, weight, bias, x.dtype.type(eps))
+    return output
+
+
+def normalize_rows_backward(grad: Array, x: Array, weight: Array, eps: float) -> tuple[Array, Array, Array]:
+    """Return the gradients of `x`, `weight` and `bias` in :func:`normalize_rows`."""
+    grad_input, grad_weight, grad_bias = np.empty_like(x), np.empty_like(weight), np.empty_like(weight)
+    scales = np.empty((3, x.shape[0]), x.dtype)
+    spread(_fill_row_grad_input, x.shape[0], 8 * x.size, grad_input, scales, grad, x, weight, x.dtype.type(eps))
+    spread(_fill_row_grad_weight, weight.size, 2 * x.size, grad_weight, grad_bias, scales, grad, x)
+    return grad_input, grad_weight, grad_bias
+
+
+def _moments(x: Array, given: Moments | None) -> Moments:
+    return Moments(*np.empty((3, x.shape[1]), x.dtype)) if given is None else given
+
+
+@kernel
+def _deviation(value, near):
+    return value - near  # compiled apart, so that no sum takes `near` out of itself
+
+
+@summing
+def _near_at(s, x):
+    N, _, C, L = x.shape
+    total = x.dtype.type(0)
+    for n in range(N):
+        for c in range(C):
+            for l in range(L):  # noqa: E741
+                total += x[n, s, c, l]
+    return total / x.dtype.type(N * C * L)
+
+
+@kernel
+def _correct(count, first, second):
+    # The mean beyond `near` and the variance, from the sums of the deviations and of their squares.
+    correction = first / count
+    variance = second / count - correction * correction
+    if variance.real < 0:  # rounded, where all values are equal
+        variance = variance - variance
+    return correction, variance
+
+
+@summing
+def _moments_at(s, x):
+    N, _, C, L = x.shape
+    near = _near_at(s, x)
+    first = second = x.dtype.type(0)
+    for n in range(N):
+        for c in range(C):
+            for l in range(L):  # noqa: E741
+                deviation = _deviation(x[n, s, c, l], near)
+                first += deviation
+                second += deviation * deviation
+    correction, variance = _correct(x.dtype.type(N * C * L), first, second)
+    return near, correction, variance
+
+
+@kernel
+def _reciprocal_root(variance, eps):
+    return np.reciprocal(np.sqrt(variance + eps))
+
+
+@kernel
+def _fill_output(first, last, output, near, correction, variance, x, weight, bias, eps, given):
+    N, _, C, L = x.shape
+    for s in range(first, last):
+        if not given:
+            near[s], correction[s], variance[s] = _moments_at(s, x)
+        reciprocal = _reciprocal_root(variance[s], eps)
+        for n in range(N):
+            for c in range(C):
+                k = s * C % weight.size + c
+                scale, offset = reciprocal * weight[k], bias[k]
+                for l in range(L):  # noqa: E741
+                    output[n, s, c, l] = (x[n, s, c, l] - near[s] - correction[s]) * scale + offset
+
+
+@summing
+def _sums_at(s, c, grad_output, x, near):
+    # Sums over n and l that need no more than `near`: of the deviations, their squares, the gradient, its products.
+    N, _, _, L = x.shape
+    first = second = total = product = x.dtype.type(0)
+    for n in range(N):
+        for l in range(L):  # noqa: E741
+            deviation, grad = _deviation(x[n, s, c, l], near), grad_output[n, s, c, l]
+            first += deviation
+            second += deviation * deviation
+            total += grad
+            product += grad * deviation
+    return first, second, total, product
+
+
+@kernel
+def _fill_grads(first, last, grad_input, sums, near, correction, variance, grad_output, x, weight, eps, given):
+    # With z = (x - mean) / sqrt(variance + eps) and h = grad_output * weight,
+    #     grad_input = (h - mean(h) - z * mean(h * z)) / sqrt(variance + eps),  the means 0 where the moments are given
+    N, _, C, L = x.shape
+    zero = x.dtype.type(0)
+    for s in range(first, last):
+        if not given:
+            near[s] = _near_at(s, x)
+        total_first = total_second = zero
+        for c in range(C):
+            one, other, sums[1, s, c], sums[0, s, c] = _sums_at(s, c, grad_output, x, near[s])
+            total_first += one
+            total_second += other
+        if not given:
+            correction[s], variance[s] = _correct(x.dtype.type(N * C * L), total_first, total_second)
+        reciprocal = _reciprocal_root(variance[s], eps)
+        mean_h = mean_hz = zero
+        for c in range(C):
+            sums[0, s, c] = (sums[0, s, c] - correction[s] * sums[1, s, c]) * reciprocal
+            scale = weight[s * C % weight.size + c]
+            mean_h += scale * sums[1, s, c]
+            mean_hz += scale * sums[0, s, c]
+        if not given:
+            mean_h, mean_hz = mean_h / x.dtype.type(N * C * L), mean_hz / x.dtype.type(N * C * L)
+        slope, offset = reciprocal * reciprocal * mean_hz, reciprocal * mean_h
+        for n in range(N):
+            for c in range(C):
+                scale = reciprocal * weight[s * C % weight.size + c]
+                if given:
+                    for l in range(L):  # noqa: E741
+                        grad_input[n, s, c, l] = scale * grad_output[n, s, c, l]
+                else:
+                    for l in range(L):  # noqa: E741
+                        deviation = x[n, s, c, l] - near[s] - correction[s]
+                        grad_input[n, s, c, l] = scale * grad_output[n, s, c, l] - offset - slope * deviation
+
+
+@kernel
+def _fill_row_output(first, last, output, x, weight, bias, eps):
+    rows = x.reshape(1, x.shape[0], 1, x.shape[1])
+    for s in range(first, last):
+        near, correction, variance = _moments_at(s, rows)
+        reciprocal = _reciprocal_root(variance, eps)
+        for m in range(x.shape[1]):
+            output[s, m] = (x[s, m] - near - correction) * reciprocal * weight[m] + bias[m]
+
+
+@summing
+def _row_sums_at(s, grad_output, x, weight, near):
+    first = second = total = product = x.dtype.type(0)
+    for m in range(x.shape[1]):
+        deviation, h = _deviation(x[s, m], near), grad_output[s, m] * weight[m]
+        first += deviation
+        second += deviation * deviation
+        total += h
+        product += h * deviation
+    return first, second, total, product
+
+
+@kernel
+def _fill_row_grad_input(first, last, grad_input, moments, grad_output, x, weight, eps):
+    rows = x.reshape(1, x.shape[0], 1, x.shape[1])
+    size = x.dtype.type(x.shape[1])
+    for s in range(first, last):
+        near = _near_at(s, rows)
+        one, two, total, product = _row_sums_at(s, grad_output, x, weight, near)
+        correction, variance = _correct(size, one, two)
+        reciprocal = _reciprocal_root(variance, eps)
+        moments[0, s], moments[1, s], moments[2, s] = near, correction, reciprocal
+        mean_h, mean_hz = total / size, (product - correction * total) * reciprocal / size
+        slope, offset = reciprocal * reciprocal * mean_hz, reciprocal * mean_h
+        for m in range(x.shape[1]):
+            deviation = x[s, m] - near - correction
+            grad_input[s, m] = grad_output[s, m] * weight[m] * reciprocal - offset - slope * deviation
+
+
+@kernel
+def _fill_row_grad_weight(first, last, grad_weight, grad_bias, moments, grad_output, x):
+    for start in range(first, last, _BLOCK):
+        stop = min(start + _BLOCK, last)
+        weights, biases = grad_weight[start:stop], grad_bias[start:stop]
+        weights[:] = x.dtype.type(0)
+        biases[:] = x.dtype.type(0)
+        for s in range(x.shape[0]):
+            near, correction, reciprocal = moments[0, s], moments[1, s], moments[2, s]
+            grads, values = grad_output[s, start:stop], x[s, start:stop]
+            for m in range(stop - start):
+                weights[m] += grads[m] * ((values[m] - near - correction) * reciprocal)
+                biases[m] += grads[m]
