@@ -115,19 +115,27 @@ def judge(runner: Runner, case: Case, direction: str, arithmetic: Arithmetic) ->
 
 def expectation(case: Case, direction: str, arithmetic: Arithmetic) -> dict[str, Expected | None]:
     """Return the reference's results in float64 with their bounds, by name; None where an input was None."""
-    inputs = [None if array is None else array.astype(np.float64) for array in case.inputs]
+    grad_output, *inputs = map(_doubled, case.arrays.values())
     row = case.row
     with np.errstate(all="ignore"):  # what isn't finite is compared as it is
         if direction == "forward":
-            output = row.forward(*inputs, **case.attributes)
-            return {"output": Expected(output, row.bound(arithmetic, output, *inputs, **case.attributes))}
-        grad_output = case.grad_output.astype(np.float64)
-        gradients = row.backward(grad_output, *inputs, **case.attributes)
-        bounds = row.backward_bound(arithmetic, gradients, grad_output, *inputs, **case.attributes)
+            returned = row.forward(*inputs, **case.attributes)
+            bound = row.bound(arithmetic, returned, *inputs, **case.attributes)
+            names = row.outputs(**case.attributes)
+            values, bounds = ((returned,), (bound,)) if isinstance(bound, Bound) else (returned, bound)
+        else:
+            names = tuple(f"grad_{name}" for name in row.differentiable)
+            values = row.backward(grad_output, *inputs, **case.attributes)
+            bounds = row.backward_bound(arithmetic, values, grad_output, *inputs, **case.attributes)
     return {
-        f"grad_{name}": None if value is None else Expected(value, bound)
-        for name, value, bound in zip(row.differentiable, gradients, bounds, strict=True)
+        name: None if value is None else Expected(value, bound)
+        for name, value, bound in zip(names, values, bounds, strict=True)
     }
+
+
+def _doubled(array: Array | None) -> Array | None:
+    """Return `array` in float64; what holds indices stays as it is."""
+    return array if array is None or array.dtype.kind == "i" else array.astype(np.float64)
 
 
 class _Judged(NamedTuple):
@@ -171,8 +179,9 @@ def _judged(
     exact, vacuous = not limit.any(), bool((limit >= abs(value)).all())
     if got.shape != value.shape:
         return _Judged(f"{name} must have shape {value.shape}, got {got.shape}", exact, vacuous)
-    if got.dtype != dtype:
-        return _Judged(f"{name} must have dtype {dtype}, got {got.dtype}", exact, vacuous)
+    stored = value.dtype if value.dtype.kind == "i" else dtype
+    if got.dtype != stored:
+        return _Judged(f"{name} must have dtype {stored}, got {got.dtype}", exact, vacuous)
     with np.errstate(all="ignore"):  # what isn't finite has no error, but must be the same
         errors = abs(got.astype(np.float64) - value)
         ratios = errors / bound.statistical

@@ -1,6 +1,6 @@
 """Run an implementation on a case: what it returned, or what it did instead."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
@@ -123,7 +123,8 @@ def call(implementation: object, case: Case, direction: str) -> Outcome:
         said = _said(error)
         reason = f"raised {type(error).__name__}" + (f": {said}" if said else "")
         return Outcome("faulty", reason=reason, deviation=deviation)
-    reasons = [*_misuse(arguments, before, results), *_unreadable(results, case)]
+    shared = [] if case.row.views else _shared(arguments, results)
+    reasons = [*_modified(arguments, before), *shared, *_unreadable(results, case)]
     status = "faulty" if reasons else "returned"
     return Outcome(status, results, "; ".join(reasons) or None, deviation)
 
@@ -141,21 +142,28 @@ def _said(error: BaseException) -> str | None:
 
 
 def _results(returned: Any, case: Case, direction: str) -> Results:
-    """Read what was returned as arrays by name: `output`, or the gradients."""
+    """Read what was returned as arrays by name: the outputs, or the gradients."""
     if direction == "forward":
-        return {"output": _read("output", returned)}
+        names = case.row.outputs(**case.attributes)
+        if len(names) == 1:
+            return {names[0]: _read(names[0], returned)}
+        return _named(names, _each(returned, names, f"a forward must return {', '.join(names)}"))
     names = case.row.differentiable
+    gradients = _each(returned, names, f"a backward must return a gradient for each of {', '.join(names)}")
+    return _named([f"grad_{name}" for name in names], gradients)
+
+
+def _each(returned: Any, names: Sequence[str], rule: str) -> list[Any]:
+    """Return what was `returned` under each of `names`, or in their order."""
     if all(hasattr(returned, name) for name in names):
-        gradients = [getattr(returned, name) for name in names]
-    elif isinstance(returned, tuple | list) and len(returned) == len(names):
-        gradients = list(returned)
-    else:
-        rule = f"return a gradient for each of {', '.join(names)}"
-        raise _NoResultsError(f"a backward must {rule}, got {type(returned).__name__}")
-    return {
-        f"grad_{name}": None if gradient is None else _read(f"grad_{name}", gradient)
-        for name, gradient in zip(names, gradients, strict=True)
-    }
+        return [getattr(returned, name) for name in names]
+    if isinstance(returned, tuple | list) and len(returned) == len(names):
+        return list(returned)
+    raise _NoResultsError(f"{rule}, got {type(returned).__name__}")
+
+
+def _named(names: Sequence[str], values: Sequence[Any]) -> Results:
+    return {name: None if value is None else _read(name, value) for name, value in zip(names, values, strict=True)}
 
 
 def _read(name: str, returned: Any) -> Array:
@@ -167,15 +175,18 @@ def _read(name: str, returned: Any) -> Array:
     return array
 
 
-def _misuse(arguments: Results, before: list[bytes], results: Results) -> list[str]:
+def _modified(arguments: Results, before: list[bytes]) -> list[str]:
     modified = [name for (name, array), bits in zip(arguments.items(), before, strict=True) if bits != _bits(array)]
-    shared = [
+    return [f"modified {', '.join(modified)} in place"] if modified else []
+
+
+def _shared(arguments: Results, results: Results) -> list[str]:
+    return [
         f"{result} shares memory with {name}"
         for result, value in results.items()
         for name, array in arguments.items()
         if array is not None and value is not None and np.may_share_memory(array, value)
     ]
-    return [f"modified {', '.join(modified)} in place"] * bool(modified) + shared
 
 
 def _unreadable(results: Results, case: Case) -> list[str]:

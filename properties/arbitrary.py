@@ -171,7 +171,7 @@ def arbitrary_calls(operator: str) -> st.SearchStrategy[ArbitraryCall]:
     names = tuple(operators[operator].attributes)
     inputs = ("grad_output", *operators[operator].inputs)
     replaced = st.lists(st.tuples(st.sampled_from(inputs), st.sampled_from(tuple(_FORMS))), max_size=3)
-    changed = st.dictionaries(st.sampled_from(names), attribute, max_size=2)
+    changed = st.dictionaries(st.sampled_from(names), attribute, max_size=2) if names else st.just({})
     dtypes = st.sampled_from(("float32", "float64"))
     return st.builds(
         _call, dtypes.flatmap(lambda dtype: cases(operator, dtype=dtype)), st.booleans(), replaced, changed

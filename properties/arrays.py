@@ -78,5 +78,8 @@ LAYOUTS: dict[str, Callable[[Array], Array]] = {
 
 
 def lay_out(array: Array, layout: str) -> Array:
-    """Return `array`, ``(·, ·, *spatial)``, in one of `LAYOUTS`: all but those with a stride of 0 keep its values."""
-    return LAYOUTS[layout](array)
+    """Return `array`, ``(·, ·, *spatial)``, in one of `LAYOUTS`: all but those with a stride of 0 keep its values.
+
+    With fewer than two axes, it stays contiguous.
+    """
+    return LAYOUTS[layout](array) if array.ndim > 1 else np.asarray(array, order="C")

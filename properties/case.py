@@ -5,14 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from properties.arrays import LAYOUTS
+from properties.arrays import LAYOUTS, lay_out
 from refconv import Operator, operators
 from refconv.arguments import Array
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Case:
-    """One call: ``operator(*inputs, **attributes)``, and ``operator_backward(grad_output, *inputs, **attributes)``."""
+    """One call: ``operator(*inputs, **attributes)``, and ``operator_backward(grad_output, *inputs, **attributes)``.
+
+    Every attribute is given, those at their defaults, too.
+    """
 
     operator: str
     inputs: tuple[Array | None, ...]
@@ -26,7 +29,7 @@ class Case:
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
-        """The dtype of the arrays."""
+        """The dtype of the arrays, but for those that hold indices."""
         return self.grad_output.dtype
 
     @property
@@ -67,4 +70,4 @@ def literal(array: Array | None) -> str:
 def layout_of(array: Array) -> str:
     """Return which of `LAYOUTS` has the strides of `array`; contiguous if none has."""
     values = array.copy(order="C")
-    return next((name for name, lay_out in LAYOUTS.items() if lay_out(values).strides == array.strides), "contiguous")
+    return next((name for name in LAYOUTS if lay_out(values, name).strides == array.strides), "contiguous")

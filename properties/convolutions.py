@@ -5,14 +5,13 @@ All shrink towards one axis, one channel, a batch of one, windows of one tap, an
 """
 
 from collections.abc import Callable, Sequence
-from itertools import product
 from typing import Any, NamedTuple
 
 import hypothesis.strategies as st
-import numpy as np
 
-from properties.arrays import CONTENTS, LAYOUTS, content, lay_out
+from properties.arrays import CONTENTS
 from properties.case import Case
+from properties.filling import SEEDS, Filling, layouts
 from refconv.geometry import output_size, read_window, transposed_output_size
 from refconv.padding import MODES
 
@@ -60,8 +59,7 @@ _MOST = {
     3: Axis(kernel=3, stride=3, dilation=2, before=3, after=3, last_window=2, slack=2),
 }
 _LEAST = Axis(kernel=1, stride=1, dilation=1, before=0, after=0, last_window=0, slack=0)
-_VARIED = [layouts for layouts in product(("contiguous", *LAYOUTS), repeat=3) if "constant" not in layouts]
-_ONE_CONSTANT = [layouts for layouts in product(LAYOUTS, repeat=3) if layouts.count("constant") == 1]
+_ARRAYS = ("grad_output", "input", "weight", "bias")
 _CONV = ("symmetric", "valid", "same", "asymmetric", "symmetric", "asymmetric"), ("zeros", *MODES, "zeros")
 _CONV_TRANSPOSE = ("symmetric", "asymmetric"), ("zeros",)
 
@@ -89,8 +87,8 @@ def _cases(
         "padding_mode": st.sampled_from(padding_modes),
         "spelled_out": st.booleans(),
         "kind": st.sampled_from(tuple(CONTENTS)),
-        "seed": st.integers(0, 2**32 - 1),
-        "layouts": st.sampled_from((*_VARIED, *_ONE_CONSTANT)),
+        "seed": SEEDS,
+        "layouts": st.sampled_from(layouts(3)),
         "undilated": st.sampled_from((True, False)),
         "unstrided": st.sampled_from((True, False, False)),
         "thin": st.sampled_from(("none", "none", "none", "0", "1", "2", "all", "none", "none")),
@@ -123,7 +121,8 @@ def _conv_case(dtype: str, call: Call, axes: list[Axis]) -> Case:
         (out_channels, call.per_in, *kernel),
         (out_channels,) if call.bias else None,
     )
-    return _case("conv", {**window, "groups": call.groups, "padding_mode": call.padding_mode}, shapes, dtype, call)
+    attributes = {**window, "groups": call.groups, "padding_mode": call.padding_mode}
+    return _filling(call).case("conv", attributes, dict(zip(_ARRAYS, shapes, strict=True)), dtype)
 
 
 def _conv_transpose_case(dtype: str, call: Call, axes: list[Axis]) -> Case:
@@ -141,7 +140,11 @@ def _conv_transpose_case(dtype: str, call: Call, axes: list[Axis]) -> Case:
         (out_channels,) if call.bias else None,
     )
     attributes = {**window, "output_padding": _spelled(extra, call), "groups": call.groups}
-    return _case("conv_transpose", attributes, shapes, dtype, call)
+    return _filling(call).case("conv_transpose", attributes, dict(zip(_ARRAYS, shapes, strict=True)), dtype)
+
+
+def _filling(call: Call) -> Filling:
+    return Filling(call.kind, call.seed, call.layouts)
 
 
 def _alike(axes: list[Axis], call: Call) -> list[Axis]:
@@ -225,17 +228,4 @@ def _spelled(entries: tuple[object, ...], call: Call) -> object:
     return entries[0] if short else entries
 
 
-def _case(
-    operator: str,
-    attributes: dict[str, object],
-    shapes: tuple[tuple[int, ...] | None, ...],
-    dtype: str,
-    call: Call,
-) -> Case:
-    # Where all terms are equal, rounding errors add up instead of walking at random: only exact sums can be judged.
-    kind = "integer" if "constant" in call.layouts else call.kind
-    rng = np.random.default_rng(call.seed)
-    arrays: list[Any] = [None if shape is None else content(kind, shape, dtype, rng) for shape in shapes]
-    arrays[:3] = [lay_out(array, layout) for array, layout in zip(arrays, call.layouts, strict=False)]
-    grad_output, *inputs = arrays
-    return Case(operator, tuple(inputs), attributes, grad_output)
+STRATEGIES = {"conv": conv_cases, "conv_transpose": conv_transpose_cases}

@@ -23,6 +23,7 @@ LARGEST = 2**27
 """Elements of an array."""
 
 _SPECIAL = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+_DTYPES = (*DTYPES, "int64")  # that of indices
 _DEPTH = 3  # of an attribute: pairs for each axis are two deep
 
 
@@ -34,14 +35,18 @@ def to_fields(case: Case) -> dict[str, Any]:
     """Return `case` as plain data."""
     return {
         "operator": case.operator,
-        "attributes": dict(case.attributes),
+        "attributes": {name: _spelled(value) for name, value in case.attributes.items()},
         "arrays": {name: None if array is None else _array_fields(array) for name, array in case.arrays.items()},
     }
 
 
+def _spelled(value: Any) -> Any:
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value  # JSON has no NaN
+
+
 def _array_fields(array: Array) -> dict[str, Any]:
     flat: Sequence[float] = np.ravel(array).tolist()
-    values = [value if math.isfinite(value) else str(value) for value in flat]  # JSON has no NaN
+    values = list(map(_spelled, flat))
     return {"dtype": str(array.dtype), "shape": list(array.shape), "layout": layout_of(array), "values": values}
 
 
@@ -76,7 +81,7 @@ def _attribute(name: str, value: object, depth: int) -> object:
     if isinstance(value, list) and depth < _DEPTH:
         return tuple(_attribute(name, entry, depth + 1) for entry in value)
     if value is None or isinstance(value, str | bool | int | float):
-        return value
+        return _SPECIAL.get(value, value) if isinstance(value, str) else value
     raise _refused(name, "be a number, a word, or lists of them", value)
 
 
@@ -87,8 +92,8 @@ def _array(name: str, fields: object, optional: bool) -> Array | None:
     how = {"values"} if by_values else {"content", "seed"}
     known = _mapping(name, fields, {"dtype", "shape", "layout", *how})
     dtype, layout, shape = known["dtype"], known["layout"], known["shape"]
-    if dtype not in DTYPES:
-        raise _refused(f"{name}.dtype", f"be one of {', '.join(DTYPES)}", dtype)
+    if dtype not in _DTYPES:
+        raise _refused(f"{name}.dtype", f"be one of {', '.join(_DTYPES)}", dtype)
     if not isinstance(layout, str) or layout not in LAYOUTS:
         raise _refused(f"{name}.layout", f"be one of {', '.join(LAYOUTS)}", layout)
     if not isinstance(shape, list) or len(shape) > 8 or not all(type(n) is int and n >= 0 for n in shape):
@@ -108,7 +113,7 @@ def _from_values(name: str, known: Mapping[str, Any], shape: tuple[int, ...], dt
         raise _refused(f"{name}.values", f"be a list of {math.prod(shape)} numbers", values)
     try:
         numbers = [_SPECIAL[value] if isinstance(value, str) else value for value in values]
-        if not {type(number) for number in numbers} <= {int, float}:
+        if not {type(number) for number in numbers} <= ({int} if dtype == "int64" else {int, float}):
             raise TypeError
         with np.errstate(over="ignore"):
             return np.array(numbers, np.float64).astype(dtype).reshape(shape)

@@ -4,12 +4,11 @@ from collections.abc import Callable, Mapping
 
 import hypothesis.strategies as st
 
+from properties import convolutions
 from properties.case import Case
-from properties.convolutions import conv_cases, conv_transpose_cases
 
 STRATEGIES: Mapping[str, Callable[[str], st.SearchStrategy[Case]]] = {
-    "conv": conv_cases,
-    "conv_transpose": conv_transpose_cases,
+    **convolutions.STRATEGIES,
 }
 DTYPES = ("float32", "float64")
 

@@ -59,6 +59,18 @@ def array(argument: str, value: object, *, like: Array | None = None) -> Array:
     return np.require(value, value.dtype.newbyteorder("="), ("C", "A", "W", "E"))
 
 
+def signal(argument: str, value: object, *, least: int = 1, most: int = 3) -> Array:
+    """Return `value` as :func:`array` does: ``(batch, channels, *spatial)`` with `least` to `most` spatial axes."""
+    found = array(argument, value)
+    if not least + 2 <= found.ndim <= most + 2:
+        rule = f"have {least + 2} to {most + 2} axes, (batch, channels, *spatial)"
+        raise InvalidValueError(argument, rule, f"shape {found.shape}")
+    if 0 in found.shape[1:]:
+        rule = "have at least 1 channel and spatial sizes of at least 1"
+        raise InvalidValueError(argument, rule, f"shape {found.shape}")
+    return found
+
+
 def shape(argument: str, value: Array, expected: tuple[int, ...]) -> None:
     """Refuse `value` unless its shape is `expected`."""
     if value.shape != expected:

@@ -16,6 +16,10 @@ from refconv.layers.conv_transpose import (
 )
 
 
+def _output_alone(**_: object) -> tuple[str, ...]:
+    return ("output",)
+
+
 @dataclass(frozen=True)
 class Operator:
     """One operator: its functions and bounds. Its name, inputs and attributes are read off the signatures."""
@@ -24,6 +28,8 @@ class Operator:
     backward: Callable[..., Any]
     bound: Callable[..., Any]  # bound(arithmetic, output, *inputs, **attributes)
     backward_bound: Callable[..., Any]  # backward_bound(arithmetic, gradients, grad_output, *inputs, **attributes)
+    outputs: Callable[..., tuple[str, ...]] = _output_alone  # outputs(**attributes): what the forward returns, by name
+    views: bool = False  # results may be views of the arguments, whose elements are only moved or handed on
 
     @property
     def name(self) -> str:
@@ -43,10 +49,14 @@ class Operator:
         return MappingProxyType({p.name: p.default for p in self._parameters if p.kind is p.KEYWORD_ONLY})
 
     @cached_property
+    def gradients(self) -> Any:
+        """The NamedTuple that `backward` returns."""
+        return inspect.signature(self.backward).return_annotation
+
+    @cached_property
     def differentiable(self) -> tuple[str, ...]:
         """The inputs that have gradients, in the order in which `backward` returns them."""
-        gradients = inspect.signature(self.backward).return_annotation  # a NamedTuple
-        return tuple(gradients._fields)
+        return tuple(self.gradients._fields)
 
     @property
     def _parameters(self) -> list[inspect.Parameter]:

@@ -211,17 +211,10 @@ def _padded(call: _Call) -> tuple[Array, Window]:
 
 def read_arrays(input: object, weight: object, groups: object) -> tuple[Array, Array, int]:
     """Check what convolution and its transpose ask alike of `input`, `weight` and `groups`."""
-    signal = arguments.array("input", input)
-    if signal.ndim not in (3, 4, 5):
-        rule = "have 3 to 5 axes, (batch, channels, *spatial)"
-        raise InvalidValueError("input", rule, f"shape {signal.shape}")
+    signal = arguments.signal("input", input)
     kernel = arguments.array("weight", weight, like=signal)
     if kernel.ndim != signal.ndim:
         raise InvalidValueError("weight", f"have {signal.ndim} axes, as input has", f"shape {kernel.shape}")
-    if 0 in signal.shape[1:]:
-        raise InvalidValueError(
-            "input", "have at least 1 channel and spatial sizes of at least 1", f"shape {signal.shape}"
-        )
     if 0 in kernel.shape:
         raise InvalidValueError(
             "weight", "have at least 1 channel and kernel sizes of at least 1", f"shape {kernel.shape}"

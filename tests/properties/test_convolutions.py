@@ -1,15 +1,11 @@
 """What the strategies reach: every edge that the reference, and whoever is compared with it, has to get right."""
 
-import functools
-
 import hypothesis
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import settings
 
-from oracle.judge import expectation
 from properties import cases
-from refconv import ARITHMETICS, operators
 from refconv.geometry import read_window
 from refconv.padding import MODES
 
@@ -145,29 +141,6 @@ CONV_TRANSPOSE_EDGES = {
 }
 
 
-def collect(strategy, count, seed=0):
-    collected = []
-
-    @hypothesis.seed(seed)
-    @settings(
-        max_examples=count,
-        phases=[Phase.generate],
-        database=None,
-        suppress_health_check=list(HealthCheck),  # drawing is all that is done
-    )
-    @given(strategy)
-    def run(case):
-        collected.append(case)
-
-    run()
-    return collected
-
-
-@functools.cache
-def drawn(operator):
-    return collect(cases(operator), 500)
-
-
 @pytest.mark.parametrize(
     ("operator", "edge"),
     [
@@ -176,28 +149,9 @@ def drawn(operator):
         *[("conv_transpose", edge) for edge in CONV_TRANSPOSE_EDGES],
     ],
 )
-def test_an_edge_is_drawn_within_500_cases(operator, edge):
+def test_an_edge_is_drawn_within_500_cases(operator, edge, drawn):
     holds = {**EDGES, **CONV_EDGES, **CONV_TRANSPOSE_EDGES}[edge]
     assert any(holds(case) for case in drawn(operator))
-
-
-@pytest.mark.parametrize("operator", OPERATORS)
-def test_every_case_is_valid_and_of_the_output_s_shape(operator):
-    for case in drawn(operator):
-        assert case.row.forward(*case.inputs, **case.attributes).shape == case.grad_output.shape
-
-
-@pytest.mark.parametrize("direction", ["forward", "backward"])
-@pytest.mark.parametrize("operator", OPERATORS)
-def test_hardly_any_case_but_empty_batches_proves_nothing(operator, direction):
-    vacuous = [
-        case
-        for case in drawn(operator)
-        if case.inputs[0].size
-        for expected in expectation(case, direction, ARITHMETICS["float32"]).values()
-        if expected is not None and (expected.bound.limit >= abs(expected.value)).all()
-    ]
-    assert len(vacuous) <= 0.02 * len(drawn(operator))  # sums of a few integers that happen to be zero
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
@@ -206,14 +160,3 @@ def test_cases_shrink_to_one_of_everything(operator):
     assert [array if array is None else array.shape for array in case.inputs] == [(1, 1, 1), (1, 1, 1), None]
     assert case.spelled_attributes == []
     assert all(abs(array) <= 4 for array in (*case.inputs[:2], case.grad_output))
-
-
-@pytest.mark.parametrize("operator", OPERATORS)
-def test_the_same_seed_draws_the_same_cases(operator):
-    one, other = (collect(cases(operator), 30, seed=7) for _ in range(2))
-    assert [repr(case) for case in one] == [repr(case) for case in other]
-    assert all(a.grad_output.tobytes() == b.grad_output.tobytes() for a, b in zip(one, other, strict=True))
-
-
-def test_every_operator_has_cases():
-    assert set(OPERATORS) == set(operators)

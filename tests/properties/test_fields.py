@@ -72,7 +72,7 @@ def changed(path, value):
         ("attributes.groups", "1\n2", r"^conv: groups must be an int, got '1\\n2'$"),
         ("arrays.bias", ..., r"^arrays must have the fields "),
         ("arrays.input", None, r"^input must have the fields dtype, layout, seed, shape|^input must have the fields "),
-        ("arrays.input.dtype", "object", r"^input\.dtype must be one of float32, float64, got 'object'$"),
+        ("arrays.input.dtype", "object", r"^input\.dtype must be one of float32, float64, int64, got 'object'$"),
         ("arrays.input.dtype", ["float32"], r"^input\.dtype must be one of "),
         ("arrays.input.layout", "spiral", r"^input\.layout must be one of contiguous, "),
         ("arrays.input.shape", [1, 1, -2], r"^input\.shape must be a list of at most 8 sizes, got \[1, 1, -2\]$"),

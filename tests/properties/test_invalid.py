@@ -6,10 +6,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from properties import cases, invalid_cases
-from properties.invalid import _COMMON, _OWN, _broken
+from properties.invalid import ROWS, broken
 from refconv import operators
-
-ROWS = [(operator, row) for operator in operators for row in [*_COMMON, *_OWN[operator]]]
 
 
 @functools.cache
@@ -31,12 +29,16 @@ def drawn(operator):
     return collected
 
 
-@pytest.mark.parametrize(("operator", "row"), ROWS, ids=lambda value: getattr(value, "argument", value))
+@pytest.mark.parametrize(
+    ("operator", "row"),
+    [(operator, row) for operator in operators for row in ROWS[operator]],
+    ids=lambda value: getattr(value, "argument", value),
+)
 def test_the_reference_refuses_what_breaks_each_rule(operator, row):
     fitting = [case for case in drawn(operator) if row.change(case)]
     assert fitting
     for case in fitting[:5]:
-        invalid = _broken((case, row))
+        invalid = broken(case, row)
         assert invalid.argument == row.argument
         with pytest.raises((ValueError, TypeError)) as caught:
             operators[operator].backward(invalid.grad_output, *invalid.inputs, **invalid.attributes)

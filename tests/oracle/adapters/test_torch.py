@@ -1,14 +1,16 @@
+import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
 import oracle
 from oracle.adapters.torch import Torch
 from properties import cases
 from refconv import operators
 
+SUBJECT = Torch()
 CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch sees no CUDA device")
 
 
@@ -17,8 +19,25 @@ CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch sees no
 @settings(max_examples=200)
 @given(data=st.data())
 def test_pytorch_and_the_reference_agree(operator, dtype, data):
-    verdict = oracle.compare(Torch(), data.draw(cases(operator, dtype=dtype)))
+    verdict = oracle.compare(SUBJECT, data.draw(cases(operator, dtype=dtype)))
     assert verdict.passed or verdict.deviation is not None, verdict.reason
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+@pytest.mark.parametrize("operator", operators)
+def test_no_bound_is_looser_than_a_hundred_errors_of_pytorch_at_the_median(operator, direction):
+    ratios = []
+
+    @hypothesis.seed(0)
+    @settings(max_examples=200, phases=[Phase.generate], database=None, suppress_health_check=list(HealthCheck))
+    @given(cases(operator))
+    def judge(case):
+        verdict = oracle.compare(SUBJECT, case, directions=[direction])
+        if verdict.passed and not verdict.exact and verdict.worst > 0:
+            ratios.append(verdict.worst)
+
+    judge()
+    assert not ratios or np.median(ratios) > 0.01
 
 
 def test_same_is_pytorch_s_own():

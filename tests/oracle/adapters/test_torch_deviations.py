@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs PyTorch")
 
-from oracle.adapters.torch_deviations import DEVIATIONS  # noqa: E402  # needs PyTorch no more than this does
+from oracle.adapters.torch_functions import DEVIATIONS  # noqa: E402  # needs PyTorch no more than this does
 
 SHOWN = {
     "conv forward crashes": (-11, ""),

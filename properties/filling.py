@@ -1,0 +1,60 @@
+"""What the arrays of a case hold, and how they lie in memory: a choice that cases of every operator share."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from itertools import product
+from typing import Any, NamedTuple, TypeAlias
+
+import hypothesis.strategies as st
+import numpy as np
+
+from properties.arrays import CONTENTS, LAYOUTS, content, lay_out
+from properties.case import Case
+from refconv import operators
+from refconv.arguments import Array
+
+Described: TypeAlias = tuple[int, ...] | Array | None  # a shape to be filled, an array that is made already, or None
+
+
+class Filling(NamedTuple):
+    """A content, by its seed, and a layout for each of the first arrays, `grad_output` before the inputs."""
+
+    kind: str
+    seed: int
+    layouts: tuple[str, ...]
+
+    def case(
+        self, operator: str, attributes: Mapping[str, object], arrays: Mapping[str, Described], dtype: str
+    ) -> Case:
+        """Return the case with these `attributes`, and `arrays` by name; those left out are None."""
+        row = operators[operator]
+        # Where all terms are equal, rounding errors add up instead of walking at random: only exact sums can be judged.
+        kind = "integer" if "constant" in self.layouts else self.kind
+        rng = np.random.default_rng(self.seed)
+        made: list[Any] = []
+        for name in ("grad_output", *row.inputs):
+            described = arrays.get(name)
+            made.append(content(kind, described, dtype, rng) if isinstance(described, tuple) else described)
+        made[: len(self.layouts)] = [
+            array if array is None else lay_out(array, layout)
+            for array, layout in zip(made, self.layouts, strict=False)
+        ]
+        spelled = {name: attributes.get(name, default) for name, default in row.attributes.items()}
+        grad_output, *inputs = made
+        return Case(operator, tuple(inputs), spelled, grad_output)
+
+
+@cache
+def layouts(arrays: int) -> list[tuple[str, ...]]:
+    """Return the layouts of as many `arrays`; one of them at most is constant."""
+    varied = product(("contiguous", *(name for name in LAYOUTS if name != "constant")), repeat=arrays)
+    constant = (chosen for chosen in product(LAYOUTS, repeat=arrays) if chosen.count("constant") == 1)
+    return [*varied, *constant]
+
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def fillings(arrays: int, contents: Sequence[str] = tuple(CONTENTS)) -> st.SearchStrategy[Filling]:
+    """Draw fillings with layouts for `arrays`; they shrink towards contiguous arrays of small integers."""
+    return st.builds(Filling, st.sampled_from(contents), SEEDS, st.sampled_from(layouts(arrays)))

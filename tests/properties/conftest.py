@@ -1,0 +1,39 @@
+"""Cases as the strategies draw them."""
+
+import functools
+
+import hypothesis
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+from properties import cases
+
+
+@pytest.fixture(scope="session")
+def collect():
+    """A function that draws cases of a strategy."""
+
+    def collect(strategy, count, seed=0):
+        collected = []
+
+        @hypothesis.seed(seed)
+        @settings(
+            max_examples=count,
+            phases=[Phase.generate],
+            database=None,
+            suppress_health_check=list(HealthCheck),  # drawing is all that is done
+        )
+        @given(strategy)
+        def run(case):
+            collected.append(case)
+
+        run()
+        return collected
+
+    return collect
+
+
+@pytest.fixture(scope="session")
+def drawn(collect):
+    """A function that gives 500 cases of an operator, the same ones each time."""
+    return functools.cache(lambda operator: collect(cases(operator), 500))
