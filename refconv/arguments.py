@@ -4,7 +4,7 @@ import math
 import os
 import reprlib
 from collections.abc import Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -104,6 +104,29 @@ def integer(argument: str, value: object, *, at_least: int) -> int:
     if not is_integer(value):
         raise InvalidTypeError(argument, "be an int", shown(value))
     return within(argument, (value,), at_least, given=value)[0]
+
+
+def real(argument: str, value: object, *, at_least: float = -math.inf, at_most: float = math.inf) -> float:
+    """Return `value`, a finite number between `at_least` and `at_most`, as a float."""
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise InvalidTypeError(argument, "be a real number", shown(value))
+    try:
+        number = float(value)
+    except OverflowError:  # an int that is larger than any float
+        number = math.inf
+    if math.isfinite(number) and at_least <= number <= at_most:
+        return number
+    rule = "be finite" if at_least == -math.inf else f"be finite and at least {at_least}"
+    raise InvalidValueError(
+        argument, rule if at_most == math.inf else f"be between {at_least} and {at_most}", shown(value)
+    )
+
+
+def boolean(argument: str, value: object) -> bool:
+    """Return `value`, True or False, Python's or NumPy's."""
+    if not isinstance(value, bool | np.bool_):
+        raise InvalidTypeError(argument, "be True or False", shown(value))
+    return bool(value)
 
 
 def per_axis(argument: str, value: object, rank: int, *, at_least: int) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ Operators that aren't multilinear state their formula on :class:`Rounded` arrays
 rounding errors of whoever computes that formula in a given arithmetic (Higham, Accuracy and Stability of Numerical
 Algorithms, 2nd ed., section 3.3):
 
-    x + y     e(x) + e(y) + u |x + y|                x y      |x| e(y) + |y| e(x) + u |x y|
+    x + y     e(x) + e(y) + u |x + y|                x y      |x| e(y) + |y| e(x) + e(x) e(y) + u |x y|
     f(x)      |f'(x)| e(x) + 4 u |f(x)|              x / y    (e(x) + |x / y| e(y)) / |y| + u |x / y|
     sum x     sum e(x) + min(n - 1, 4 sqrt(n)) u sum |x|
 
@@ -70,7 +70,7 @@ class Rounded:
 
     def __mul__(self, other: Any) -> "Rounded":
         other = self._lifted(other)
-        error = abs(self.value) * other.error + abs(other.value) * self.error
+        error = abs(self.value) * other.error + (abs(other.value) + other.error) * self.error
         return self._rounded(self.value * other.value, error)
 
     __rmul__ = __mul__
@@ -141,7 +141,7 @@ class Rounded:
         """Return the bound on what is stored."""
         storage = self.arithmetic.storage - self.arithmetic.accumulation  # beyond the last operation's own rounding
         error = self.error + max(storage, 0) * abs(self.value)
-        limit = np.where(abs(self.value) + error > self.arithmetic.largest, np.inf, error)
+        limit = np.where(abs(self.value) + error <= self.arithmetic.largest, error, np.inf)
         return Bound(rigorous=limit, statistical=limit)
 
 

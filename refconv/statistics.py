@@ -1,19 +1,20 @@
 """Mean and variance of groups of values, and what is normalised by them: the loops under every norm.
 
-Every norm is seen as an array ``x[n, s, c, l]``: the values of one `s` share their statistics, those of one `c` their
+Every norm is seen as an array ``x[n, s, c, p]``: the values of one `s` share their statistics, those of one `c` their
 weight and bias, which are entry ``s * C % len(weight) + c``.
 
     output = (x - mean) / sqrt(variance + eps) * weight + bias
 
 ========  ====  =====  ==========  =======================
-norm      n     s      c           l
+norm      n     s      c           p
 ========  ====  =====  ==========  =======================
 batch     N     C      1           *spatial
 instance  1     N * C  1           *spatial
 group     1     N * G  C / G       *spatial
+layer     1     rows   values      1
 ========  ====  =====  ==========  =======================
 
-Layer norm, whose weight has an entry for each value of a row, has two loops of its own.
+Where each value of a row has a weight of its own, as in layer norm, the loops over the rows are others.
 
 A mean is rounded, and where it is large beside the standard deviation its last bit is, too. So it is kept as a sum
 ``near + correction``: what a plain sum gives, and the mean of the deviations from that, which is exact to the unit
@@ -22,14 +23,13 @@ R. J. LeVeque, Algorithms for computing the sample variance: analysis and recomm
 1983, equation 1.7). Values of mean 1e6 and variance 1 come out right in float32.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from refconv.arguments import Array
 from refconv.kernels import kernel, summing
 from refconv.threads import spread
-
 
 _BLOCK = 1024  # entries of a weight that are summed at once: they stay in the processor's first cache
 
@@ -48,40 +48,46 @@ class Moments(NamedTuple):
         return mean
 
 
+@np.errstate(all="ignore")  # eps may be beyond the range of float32
 def normalize(x: Array, weight: Array, bias: Array, eps: float, given: Moments | None = None) -> tuple[Array, Moments]:
     """Return `x` normalised, and its moments; where they are `given`, by those."""
     output, moments = np.empty_like(x), _moments(x, given)
-    scale = x.dtype.type(eps), given is not None
-    spread(_fill_output, x.shape[1], 4 * x.size, output, *moments, x, weight, bias, *scale)
+    number = x.dtype.type(eps)
+    if given is None and _is_rows(x, weight):
+        rows = x.reshape(x.shape[1:3])
+        spread(
+            _fill_row_output, x.shape[1], 4 * x.size, output.reshape(rows.shape), *moments, rows, weight, bias, number
+        )
+    else:
+        arrays = output, *moments, x, weight, bias
+        spread(_fill_output, x.shape[1], 4 * x.size, *arrays, number, given is not None)
     return output, moments
 
 
+@np.errstate(all="ignore")
 def normalize_backward(
     grad: Array, x: Array, weight: Array, eps: float, given: Moments | None = None
 ) -> tuple[Array, Array, Array]:
     """Return the gradients of `x`, `weight` and `bias` in :func:`normalize`; moments that are `given` are constants."""
     grad_input, moments = np.empty_like(x), _moments(x, given)
+    number = x.dtype.type(eps)
+    if given is None and _is_rows(x, weight):
+        rows, grads = x.reshape(x.shape[1:3]), grad.reshape(x.shape[1:3])
+        sums = np.empty((2, weight.size), x.dtype)
+        grad_rows = grad_input.reshape(rows.shape)
+        spread(_fill_row_grad_input, x.shape[1], 8 * x.size, grad_rows, *moments, grads, rows, weight, number)
+        spread(_fill_row_grad_weight, weight.size, 2 * x.size, *sums, *moments, grads, rows, number)
+        return grad_input, sums[0], sums[1]
     sums = np.empty((2, *x.shape[1:3]), x.dtype)
-    scale = x.dtype.type(eps), given is not None
-    spread(_fill_grads, x.shape[1], 8 * x.size, grad_input, sums, *moments, grad, x, weight, *scale)
-    grad_weight, grad_bias = sums.reshape(2, -1, weight.size).sum(axis=1)
+    arrays = grad_input, sums, *moments, grad, x, weight
+    spread(_fill_grads, x.shape[1], 8 * x.size, *arrays, number, given is not None)
+    grad_weight, grad_bias = sums.reshape(2, x.shape[1] * x.shape[2] // weight.size, weight.size).sum(axis=1)
     return grad_input, grad_weight, grad_bias
 
 
-def normalize_rows(x: Array, weight: Array, bias: Array, eps: float) -> Array:
-    """Return ``x[s, m]``, each row normalised; `weight` and `bias` have an entry for each `m`."""
-    output = np.empty_like(x)
-    spread(_fill_row_output, x.shape[0], 4 * x.size, output, x, weight, bias, x.dtype.type(eps))
-    return output
-
-
-def normalize_rows_backward(grad: Array, x: Array, weight: Array, eps: float) -> tuple[Array, Array, Array]:
-    """Return the gradients of `x`, `weight` and `bias` in :func:`normalize_rows`."""
-    grad_input, grad_weight, grad_bias = np.empty_like(x), np.empty_like(weight), np.empty_like(weight)
-    scales = np.empty((3, x.shape[0]), x.dtype)
-    spread(_fill_row_grad_input, x.shape[0], 8 * x.size, grad_input, scales, grad, x, weight, x.dtype.type(eps))
-    spread(_fill_row_grad_weight, weight.size, 2 * x.size, grad_weight, grad_bias, scales, grad, x)
-    return grad_input, grad_weight, grad_bias
+def _is_rows(x: Array, weight: Array) -> bool:
+    """Whether each value of an `s` has a weight of its own, the same for every `s`."""
+    return x.shape == (1, x.shape[1], weight.size, 1)
 
 
 def _moments(x: Array, given: Moments | None) -> Moments:
@@ -95,13 +101,13 @@ def _deviation(value, near):
 
 @summing
 def _near_at(s, x):
-    N, _, C, L = x.shape
+    N, _, C, P = x.shape
     total = x.dtype.type(0)
     for n in range(N):
         for c in range(C):
-            for l in range(L):  # noqa: E741
-                total += x[n, s, c, l]
-    return total / x.dtype.type(N * C * L)
+            for p in range(P):
+                total += x[n, s, c, p]
+    return total / x.dtype.type(N * C * P)
 
 
 @kernel
@@ -116,16 +122,16 @@ def _correct(count, first, second):
 
 @summing
 def _moments_at(s, x):
-    N, _, C, L = x.shape
+    N, _, C, P = x.shape
     near = _near_at(s, x)
     first = second = x.dtype.type(0)
     for n in range(N):
         for c in range(C):
-            for l in range(L):  # noqa: E741
-                deviation = _deviation(x[n, s, c, l], near)
+            for p in range(P):
+                deviation = _deviation(x[n, s, c, p], near)
                 first += deviation
                 second += deviation * deviation
-    correction, variance = _correct(x.dtype.type(N * C * L), first, second)
+    correction, variance = _correct(x.dtype.type(N * C * P), first, second)
     return near, correction, variance
 
 
@@ -136,7 +142,7 @@ def _reciprocal_root(variance, eps):
 
 @kernel
 def _fill_output(first, last, output, near, correction, variance, x, weight, bias, eps, given):
-    N, _, C, L = x.shape
+    N, _, C, P = x.shape
     for s in range(first, last):
         if not given:
             near[s], correction[s], variance[s] = _moments_at(s, x)
@@ -145,18 +151,18 @@ def _fill_output(first, last, output, near, correction, variance, x, weight, bia
             for c in range(C):
                 k = s * C % weight.size + c
                 scale, offset = reciprocal * weight[k], bias[k]
-                for l in range(L):  # noqa: E741
-                    output[n, s, c, l] = (x[n, s, c, l] - near[s] - correction[s]) * scale + offset
+                for p in range(P):
+                    output[n, s, c, p] = (x[n, s, c, p] - near[s] - correction[s]) * scale + offset
 
 
 @summing
 def _sums_at(s, c, grad_output, x, near):
-    # Sums over n and l that need no more than `near`: of the deviations, their squares, the gradient, its products.
-    N, _, _, L = x.shape
+    # Sums over n and p that need no more than `near`: of the deviations, their squares, the gradient, its products.
+    N, _, _, P = x.shape
     first = second = total = product = x.dtype.type(0)
     for n in range(N):
-        for l in range(L):  # noqa: E741
-            deviation, grad = _deviation(x[n, s, c, l], near), grad_output[n, s, c, l]
+        for p in range(P):
+            deviation, grad = _deviation(x[n, s, c, p], near), grad_output[n, s, c, p]
             first += deviation
             second += deviation * deviation
             total += grad
@@ -168,7 +174,7 @@ def _sums_at(s, c, grad_output, x, near):
 def _fill_grads(first, last, grad_input, sums, near, correction, variance, grad_output, x, weight, eps, given):
     # With z = (x - mean) / sqrt(variance + eps) and h = grad_output * weight,
     #     grad_input = (h - mean(h) - z * mean(h * z)) / sqrt(variance + eps),  the means 0 where the moments are given
-    N, _, C, L = x.shape
+    N, _, C, P = x.shape
     zero = x.dtype.type(0)
     for s in range(first, last):
         if not given:
@@ -179,7 +185,7 @@ def _fill_grads(first, last, grad_input, sums, near, correction, variance, grad_
             total_first += one
             total_second += other
         if not given:
-            correction[s], variance[s] = _correct(x.dtype.type(N * C * L), total_first, total_second)
+            correction[s], variance[s] = _correct(x.dtype.type(N * C * P), total_first, total_second)
         reciprocal = _reciprocal_root(variance[s], eps)
         mean_h = mean_hz = zero
         for c in range(C):
@@ -188,28 +194,28 @@ def _fill_grads(first, last, grad_input, sums, near, correction, variance, grad_
             mean_h += scale * sums[1, s, c]
             mean_hz += scale * sums[0, s, c]
         if not given:
-            mean_h, mean_hz = mean_h / x.dtype.type(N * C * L), mean_hz / x.dtype.type(N * C * L)
+            mean_h, mean_hz = mean_h / x.dtype.type(N * C * P), mean_hz / x.dtype.type(N * C * P)
         slope, offset = reciprocal * reciprocal * mean_hz, reciprocal * mean_h
         for n in range(N):
             for c in range(C):
                 scale = reciprocal * weight[s * C % weight.size + c]
                 if given:
-                    for l in range(L):  # noqa: E741
-                        grad_input[n, s, c, l] = scale * grad_output[n, s, c, l]
+                    for p in range(P):
+                        grad_input[n, s, c, p] = scale * grad_output[n, s, c, p]
                 else:
-                    for l in range(L):  # noqa: E741
-                        deviation = x[n, s, c, l] - near[s] - correction[s]
-                        grad_input[n, s, c, l] = scale * grad_output[n, s, c, l] - offset - slope * deviation
+                    for p in range(P):
+                        deviation = x[n, s, c, p] - near[s] - correction[s]
+                        grad_input[n, s, c, p] = scale * grad_output[n, s, c, p] - offset - slope * deviation
 
 
 @kernel
-def _fill_row_output(first, last, output, x, weight, bias, eps):
+def _fill_row_output(first, last, output, near, correction, variance, x, weight, bias, eps):
     rows = x.reshape(1, x.shape[0], 1, x.shape[1])
     for s in range(first, last):
-        near, correction, variance = _moments_at(s, rows)
-        reciprocal = _reciprocal_root(variance, eps)
+        near[s], correction[s], variance[s] = _moments_at(s, rows)
+        reciprocal = _reciprocal_root(variance[s], eps)
         for m in range(x.shape[1]):
-            output[s, m] = (x[s, m] - near - correction) * reciprocal * weight[m] + bias[m]
+            output[s, m] = (x[s, m] - near[s] - correction[s]) * reciprocal * weight[m] + bias[m]
 
 
 @summing
@@ -225,32 +231,31 @@ def _row_sums_at(s, grad_output, x, weight, near):
 
 
 @kernel
-def _fill_row_grad_input(first, last, grad_input, moments, grad_output, x, weight, eps):
+def _fill_row_grad_input(first, last, grad_input, near, correction, variance, grad_output, x, weight, eps):
     rows = x.reshape(1, x.shape[0], 1, x.shape[1])
     size = x.dtype.type(x.shape[1])
     for s in range(first, last):
-        near = _near_at(s, rows)
-        one, two, total, product = _row_sums_at(s, grad_output, x, weight, near)
-        correction, variance = _correct(size, one, two)
-        reciprocal = _reciprocal_root(variance, eps)
-        moments[0, s], moments[1, s], moments[2, s] = near, correction, reciprocal
-        mean_h, mean_hz = total / size, (product - correction * total) * reciprocal / size
+        near[s] = _near_at(s, rows)
+        total_first, total_second, total, product = _row_sums_at(s, grad_output, x, weight, near[s])
+        correction[s], variance[s] = _correct(size, total_first, total_second)
+        reciprocal = _reciprocal_root(variance[s], eps)
+        mean_h, mean_hz = total / size, (product - correction[s] * total) * reciprocal / size
         slope, offset = reciprocal * reciprocal * mean_hz, reciprocal * mean_h
         for m in range(x.shape[1]):
-            deviation = x[s, m] - near - correction
+            deviation = x[s, m] - near[s] - correction[s]
             grad_input[s, m] = grad_output[s, m] * weight[m] * reciprocal - offset - slope * deviation
 
 
 @kernel
-def _fill_row_grad_weight(first, last, grad_weight, grad_bias, moments, grad_output, x):
+def _fill_row_grad_weight(first, last, grad_weight, grad_bias, near, correction, variance, grad_output, x, eps):
     for start in range(first, last, _BLOCK):
         stop = min(start + _BLOCK, last)
         weights, biases = grad_weight[start:stop], grad_bias[start:stop]
         weights[:] = x.dtype.type(0)
         biases[:] = x.dtype.type(0)
         for s in range(x.shape[0]):
-            near, correction, reciprocal = moments[0, s], moments[1, s], moments[2, s]
+            mean, rest, reciprocal = near[s], correction[s], _reciprocal_root(variance[s], eps)
             grads, values = grad_output[s, start:stop], x[s, start:stop]
             for m in range(stop - start):
-                weights[m] += grads[m] * ((values[m] - near - correction) * reciprocal)
+                weights[m] += grads[m] * ((values[m] - mean - rest) * reciprocal)
                 biases[m] += grads[m]

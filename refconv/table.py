@@ -7,12 +7,33 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
+from refconv.layers.batch_norm import (
+    BatchNormResult,
+    batch_norm,
+    batch_norm_backward,
+    batch_norm_backward_bound,
+    batch_norm_bound,
+)
 from refconv.layers.conv import conv, conv_backward, conv_backward_bound, conv_bound
 from refconv.layers.conv_transpose import (
     conv_transpose,
     conv_transpose_backward,
     conv_transpose_backward_bound,
     conv_transpose_bound,
+)
+from refconv.layers.group_norm import group_norm, group_norm_backward, group_norm_backward_bound, group_norm_bound
+from refconv.layers.instance_norm import (
+    instance_norm,
+    instance_norm_backward,
+    instance_norm_backward_bound,
+    instance_norm_bound,
+)
+from refconv.layers.layer_norm import layer_norm, layer_norm_backward, layer_norm_backward_bound, layer_norm_bound
+from refconv.layers.local_response_norm import (
+    local_response_norm,
+    local_response_norm_backward,
+    local_response_norm_backward_bound,
+    local_response_norm_bound,
 )
 
 
@@ -69,6 +90,22 @@ operators: Mapping[str, Operator] = MappingProxyType(
         for row in (
             Operator(conv, conv_backward, conv_bound, conv_backward_bound),
             Operator(conv_transpose, conv_transpose_backward, conv_transpose_bound, conv_transpose_backward_bound),
+            Operator(
+                batch_norm,
+                batch_norm_backward,
+                batch_norm_bound,
+                batch_norm_backward_bound,
+                outputs=lambda **_: BatchNormResult._fields,
+            ),
+            Operator(layer_norm, layer_norm_backward, layer_norm_bound, layer_norm_backward_bound),
+            Operator(instance_norm, instance_norm_backward, instance_norm_bound, instance_norm_backward_bound),
+            Operator(group_norm, group_norm_backward, group_norm_bound, group_norm_backward_bound),
+            Operator(
+                local_response_norm,
+                local_response_norm_backward,
+                local_response_norm_bound,
+                local_response_norm_backward_bound,
+            ),
         )
     }
 )
