@@ -101,7 +101,9 @@ def batch_norm_cases(dtype: str) -> st.SearchStrategy[Case]:
             sizes = (call.batch, *call.spatial)
             batch, *spatial = _longer(sizes, call.least)
         if math.prod(spatial) == 1:  # an expanded batch would be of equal values
-            call = call._replace(layouts=tuple(_unexpanded(layout) for layout in call.layouts))
+            call = call._replace(layouts=(call.layouts[0], _unexpanded(call.layouts[1]), call.layouts[2]))
+        if training and call.eps == 0:  # which libraries refuse
+            call = call._replace(eps=1e-5)
         channels = call.groups * call.channels
         arrays = call.arrays((batch, channels, *spatial), (channels,), dtype)
         if running or not training:
@@ -176,11 +178,9 @@ def local_response_norm_cases(dtype: str) -> st.SearchStrategy[Case]:
         attributes = {"size": size, "alpha": alpha, "beta": beta, "k": k}
         return filling.case("local_response_norm", attributes, {"grad_output": shape, "input": shape}, dtype)
 
-    constants = st.tuples(
-        st.sampled_from((1e-4, 1.0, 0.5, 3.0)),
-        st.sampled_from((0.75, 0.5, 1.0, 0.3)),
-        st.sampled_from((1.0, 2.0, 0.0, 0.5, 1.0)),
-    )
+    # Where k is 0, a root gives the sign of whatever is alone in its window, which has no gradient.
+    some = ((1e-4, 0.75, 1.0), (1.0, 0.5, 2.0), (3.0, 1.0, 0.5), (0.5, 0.75, 0.0), (2.0, 0.3, 1.0), (1.0, 0.75, 1.0))
+    constants = st.sampled_from(some)
     return st.builds(
         build,
         fillings(2),

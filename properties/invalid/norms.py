@@ -17,17 +17,18 @@ from properties.invalid.vocabulary import (
 )
 from refconv.arguments import LARGEST
 
+_NO_NUMBERS: tuple[object, ...] = ("1", None, True, 1j, (0.1,), {})
+_NO_SHAPES: tuple[object, ...] = (None, (), [], 1.5, "3", (1, 2.0), True, (None,), {3})
+
 
 def _real_rows(name: str, *, at_most: float | None = None) -> list[Breakage]:
     """Rows of an attribute that is a number from 0, finite or `at_most` that."""
     range_ = "be finite and at least 0" if at_most is None else f"be between 0 and {at_most}"
     beyond = () if at_most is None else (math.nextafter(at_most, math.inf), 10.0)
+    numbers: tuple[object, ...] = (-1e-9, -1, math.nan, math.inf, -math.inf, 10**400, *beyond)
     return [
-        *[
-            Breakage(name, range_, set_to(name, value))
-            for value in (-1e-9, -1, math.nan, math.inf, -math.inf, 10**400, *beyond)
-        ],
-        *[Breakage(name, "be a real number", set_to(name, value)) for value in ("1", None, True, 1j, (0.1,), {})],
+        *[Breakage(name, range_, set_to(name, value)) for value in numbers],
+        *[Breakage(name, "be a real number", set_to(name, value)) for value in _NO_NUMBERS],
     ]
 
 
@@ -88,10 +89,7 @@ ROWS: Mapping[str, list[Breakage]] = {
     ],
     "layer_norm": [
         *_COMMON,
-        *[
-            Breakage("normalized_shape", _NORMALIZED, set_to("normalized_shape", value))
-            for value in (None, (), [], 1.5, "3", (1, 2.0), True, (None,), {3})
-        ],
+        *[Breakage("normalized_shape", _NORMALIZED, set_to("normalized_shape", value)) for value in _NO_SHAPES],
         *[
             Breakage("normalized_shape", f"be between 1 and {LARGEST}", set_to("normalized_shape", value))
             for value in (0, -1, (0,), (LARGEST + 1,))

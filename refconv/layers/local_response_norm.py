@@ -109,42 +109,35 @@ def local_response_norm_backward(
     return InputGradient(grad_input.reshape(input.shape))
 
 
-def local_response_norm_bound(
-    arithmetic: Arithmetic, output: Array, input: Array, *, size: int, alpha: float, beta: float, k: float
-) -> Bound:
+def local_response_norm_bound(arithmetic: Arithmetic, output: Array, *inputs: Array, **attributes: object) -> Bound:
     """Bound the rounding errors of `output`: running error analysis of the formula."""
-    x, scale = _rounded_scale(arithmetic, input, size, alpha, k)
-    return (x / _power(scale, beta)).moved(lambda array: array.reshape(output.shape)).bound()
+    call = _read(*inputs, **attributes)
+    x, scale = _rounded(call, arithmetic)
+    return (x / _power(scale, call.beta)).moved(lambda array: array.reshape(output.shape)).bound()
 
 
 def local_response_norm_backward_bound(
-    arithmetic: Arithmetic,
-    grads: InputGradient,
-    grad_output: Array,
-    input: Array,
-    *,
-    size: int,
-    alpha: float,
-    beta: float,
-    k: float,
+    arithmetic: Arithmetic, grads: InputGradient, grad_output: Array, *inputs: Array, **attributes: object
 ) -> tuple[Bound, ...]:
     """Bound the rounding errors of the gradient, computed as automatic differentiation does.
 
     The slope of a scale is ``grad_output * input / power**2``, with ``power = scale**beta``, times
     ``beta * scale**(beta - 1)``: three powers, where the formula above has one.
     """
-    x, scale = _rounded_scale(arithmetic, input, size, alpha, k)
-    grad = exactly(grad_output.reshape(x.shape), arithmetic)
-    power = _power(scale, beta)
-    slope = grad * x / (power * power) * _power(scale, beta - 1) * beta * alpha / size
-    spread_back = einsum("cd,ncl->ndl", _windows(x.shape[1], size), slope)
-    total = grad / power - spread_back * x * 2.0
-    return (total.moved(lambda array: array.reshape(grads.input.shape)).bound(),)
+    call = _read(*inputs, **attributes)
+    x, scale = _rounded(call, arithmetic)
+    grad = exactly(grad_output.reshape(call.signal.shape), arithmetic)
+    power = _power(scale, call.beta)
+    slope = grad * x / (power * power) * _power(scale, call.beta - 1) * call.beta * call.alpha / call.size
+    gathered = einsum("cd,ncp->ndp", _windows(call), slope)
+    grad_input = grad / power - gathered * x * 2.0
+    return (grad_input.moved(lambda array: array.reshape(grads.input.shape)).bound(),)
 
 
-def _rounded_scale(arithmetic: Arithmetic, input: Array, size: int, alpha: float, k: float) -> tuple[Rounded, Rounded]:
-    x = exactly(input.reshape(*input.shape[:2], -1), arithmetic)
-    return x, einsum("cd,ndl->ncl", _windows(x.shape[1], size), x * x) / size * alpha + k
+def _rounded(call: "_Call", arithmetic: Arithmetic) -> tuple[Rounded, Rounded]:
+    """Return the input, and the scales with their errors."""
+    x = exactly(call.signal, arithmetic)
+    return x, einsum("cd,ndp->ncp", _windows(call), x * x) / call.size * call.alpha + call.k
 
 
 def _power(scale: Rounded, exponent: float) -> Rounded:
@@ -154,10 +147,11 @@ def _power(scale: Rounded, exponent: float) -> Rounded:
     return Rounded(power.value, power.error + rounded, power.arithmetic)
 
 
-def _windows(channels: int, size: int) -> Array:
+def _windows(call: "_Call") -> Array:
     """Return ``w[c, d]``, 1 where the window of channel c holds d, else 0."""
-    offset = np.arange(channels) - np.arange(channels)[:, None]
-    windows: Array = ((-(size // 2) <= offset) & (offset <= (size - 1) // 2)).astype(np.float64)
+    channels = np.arange(call.signal.shape[1])
+    offset = channels - channels[:, None]
+    windows: Array = ((-(call.size // 2) <= offset) & (offset <= (call.size - 1) // 2)).astype(np.float64)
     return windows
 
 
