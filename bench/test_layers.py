@@ -1,4 +1,4 @@
-"""Pooling, normalization and upsampling at ResNet-50's sizes, beside PyTorch: float64, a batch of 8, the same threads."""
+"""Pooling, normalization and upsampling at ResNet-50's sizes beside PyTorch: float64, batch 8, as many threads."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -8,7 +8,6 @@ import pytest
 import torch
 from numba import config
 
-import refconv
 from bench.timing import interleaved
 from oracle.adapters.torch_functions import FUNCTIONS
 from properties import content
@@ -68,7 +67,7 @@ def test_a_layer_beside_pytorch(
     row = operators[layer.operator]
     inputs = _inputs(layer)
     attributes = {**row.attributes, **layer.attributes}
-    tensors = {
+    tensors: dict[str, Any] = {
         name: None if array is None else torch.from_numpy(array) for name, array in zip(row.inputs, inputs, strict=True)
     }
     output = _first(row.forward(*inputs, **attributes))
@@ -104,7 +103,7 @@ def _inputs(layer: Layer) -> list[Array | None]:
     """Return the operator's inputs: parameters of a channel each, indices as `max_pool` returns them."""
     shape = (BATCH, *layer.shape)
     if layer.operator == "max_unpool":
-        pooled = refconv.max_pool(content("normal", shape, "float64", 0), **_STEM, return_indices=True)
+        pooled = operators["max_pool"].forward(content("normal", shape, "float64", 0), **_STEM, return_indices=True)
         return [*pooled]
     per_channel = layer.shape if layer.operator == "layer_norm" else layer.shape[:1]
     arrays: dict[str, Array] = {
