@@ -1,6 +1,7 @@
 """Figures that benchmarks find, printed when all have run."""
 
-from collections.abc import Callable
+import statistics
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -11,6 +12,22 @@ _figures = pytest.StashKey[list[str]]()
 def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Take a line for the summary."""
     return request.config.stash.setdefault(_figures, []).append
+
+
+@pytest.fixture(scope="session")
+def ratios(request: pytest.FixtureRequest) -> Iterator[dict[str, float]]:
+    """Take PyTorch's time over ours by layer; their geometric mean, and the least, are figures."""
+    taken: dict[str, float] = {}
+    yield taken
+    for direction in ("forward", "backward"):
+        named = {layer: ratio for layer, ratio in taken.items() if layer.endswith(direction)}
+        if named:
+            least = min(named, key=lambda layer: named[layer])
+            lines = request.config.stash.setdefault(_figures, [])
+            mean = statistics.geometric_mean(named.values())
+            lines.append(
+                f"{direction}: {mean:.2f} times as fast as PyTorch (geometric mean); least {least} ({named[least]:.2f})"
+            )
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

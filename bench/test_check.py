@@ -1,9 +1,7 @@
 """How fast the check is: cases a second, what a case costs to make, and a verdict beside PyTorch's gradcheck."""
 
-import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 import oracle
 import refconv
+from bench.timing import interleaved
 from oracle.isolation import Isolated
 from oracle.judge import judge, read_arithmetic
 from oracle.running import DIRECTIONS, InProcess, Runner
@@ -63,7 +62,7 @@ def test_isolation_of_a_case(benchmark: Any, figure: Callable[[str], None], subj
     with closing(Isolated(subject)) as isolated:
         in_process = InProcess(oracle.load(subject))
         calls = {"isolated": lambda: judged(isolated), "in process": lambda: judged(in_process)}
-        medians = {name: taken / len(drawn) / 2 for name, taken in _interleaved(calls, rounds=7).items()}
+        medians = {name: taken / len(drawn) / 2 for name, taken in interleaved(calls, rounds=7).items()}
         benchmark.pedantic(calls["isolated"], rounds=1)
     own, ours = medians["isolated"] * 1e3, medians["in process"] * 1e3
     figure(f"{subject}: a call is judged in {own:.2f} ms isolated, {ours:.2f} ms in process: {own - ours:+.2f} ms")
@@ -76,7 +75,7 @@ def test_isolation_of_a_check(benchmark: Any, figure: Callable[[str], None], tmp
         return subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, check=True).returncode == 0
 
     calls = {"isolated": run, "in process": lambda: run("--no-isolate")}
-    medians = _interleaved(calls, rounds=7)
+    medians = interleaved(calls, rounds=7)
     benchmark.pedantic(run, rounds=1)
     figure(
         f"refconv check torch: {medians['isolated']:.2f} s isolated, {medians['in process']:.2f} s in process: "
@@ -114,7 +113,7 @@ def test_a_verdict_on_gradients_beside_gradcheck(
         "ours": lambda: oracle.compare(implementation, case, directions=["backward"]).passed,
         "gradcheck": lambda: torch.autograd.gradcheck(_torch_layer, tensors, fast_mode=fast_mode),
     }
-    medians = _interleaved(calls, rounds=21 if fast_mode else 5)
+    medians = interleaved(calls, rounds=21 if fast_mode else 5)
     benchmark.pedantic(calls["ours"], rounds=7, warmup_rounds=1)
     mode = "fast" if fast_mode else "slow"
     figure(
@@ -134,15 +133,3 @@ def _layer(batch: int, in_channels: int, out_channels: int, side: int) -> Case:
     attributes: dict[str, Any] = {"stride": (2, 1), "padding": 1, "dilation": 1, "groups": 1, "padding_mode": "zeros"}
     output = refconv.conv(*inputs, **attributes)
     return Case("conv", inputs, attributes, content("normal", output.shape, "float64", 3))
-
-
-def _interleaved(calls: dict[str, Callable[[], bool]], rounds: int) -> dict[str, float]:
-    """Return the median time of each call, one of each a round."""
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for round_ in range(-1, rounds):  # the first warms up
-        for name, call in calls.items():
-            began = time.perf_counter()
-            assert call()
-            if round_ >= 0:
-                times[name].append(time.perf_counter() - began)
-    return {name: statistics.median(taken) for name, taken in times.items()}

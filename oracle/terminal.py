@@ -9,6 +9,8 @@ from rich.text import Text
 from oracle.deviations import Deviation
 from oracle.report import Failure, Report
 
+_FEW = 8  # absent operators that are named one by one
+
 
 def show(report: Report, console: Console) -> None:
     """Print `report` on `console`."""
@@ -40,7 +42,7 @@ def _parts(report: Report) -> list[RenderableType]:
     parts.extend(_failure_text(failure) for failure in report.failures)
     parts.extend(_deviation_text(*counted) for counted in report.deviations)
     if report.absent:
-        parts.append(Text(f"\nabsent: {', '.join(report.absent)}"))
+        parts.append(Text(f"\nabsent: {_absent(report)}"))
     return [*parts, _conclusion(report)]
 
 
@@ -77,6 +79,15 @@ def _deviation_text(deviation: Deviation, matched: int, failed: int) -> Text:
     shows = f"{failed} of {matched} cases" if failed else f"did not show in {matched} cases"
     text = f"\nknown deviation, {shows}: {deviation.operator} {deviation.direction}: {deviation.reason}"
     return Text(f"{text} ({deviation.versions})", "yellow")
+
+
+def _absent(report: Report) -> str:
+    """Name the functions that an operator lacks of its two, and the operators of which there is neither, if few."""
+    whole = [name for name in report.absent if f"{name}_backward" in report.absent]
+    named = [name for name in report.absent if name.removesuffix("_backward") not in whole]
+    if len(whole) > _FEW:
+        return "; ".join([*filter(None, [", ".join(named)]), f"{len(whole)} other operators, forward and backward"])
+    return ", ".join(report.absent)
 
 
 def _conclusion(report: Report) -> Text:

@@ -30,7 +30,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="refconv")
 def cli() -> None:
-    """Find out whether a convolution, forward and backward, is right."""
+    """Find out whether the layers of a CNN, forward and backward, are right."""
 
 
 @click.command("operators")

@@ -1,0 +1,96 @@
+from fractions import Fraction
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given
+
+from refconv.bounds import FLOAT32, FLOAT64, TF32
+from refconv.rounding import Rounded, einsum, exactly
+
+SEEDS = st.integers(0, 2**32 - 1)
+UNIT = 2.0**-24 + 2.0**-53
+
+
+def lifted(*values):
+    return exactly(np.array(values), FLOAT32)
+
+
+def with_error(value, error):
+    return Rounded(np.array([value]), np.array([error]), FLOAT32)
+
+
+@pytest.mark.parametrize(
+    ("result", "value", "error"),
+    [
+        (with_error(3.0, 0.5) + with_error(4.0, 0.25), 7, 0.75 + 7 * UNIT),
+        (with_error(3.0, 0.5) - with_error(4.0, 0.25), -1, 0.75 + UNIT),
+        (10 - with_error(4.0, 0.25), 6, 0.25 + 6 * UNIT),
+        (with_error(3.0, 0.5) * with_error(-4.0, 0.25), -12, 3 * 0.25 + 4 * 0.5 + 12 * UNIT),
+        (2 * with_error(4.0, 0.25), 8, 0.5 + 8 * UNIT),
+        (with_error(3.0, 0.5) / with_error(-4.0, 0.25), -0.75, (0.5 + 0.75 * 0.25) / 4 + 0.75 * UNIT),
+        (1 / with_error(4.0, 0.25), 0.25, 0.25 * 0.25 / 4 + 0.25 * UNIT),
+        (with_error(4.0, 0.25) ** 3, 64, 48 * 0.25 + 4 * 64 * UNIT),
+        (with_error(4.0, 0.25).sqrt(), 2, 0.25 / 4 + 2 * UNIT),
+        (with_error(1e-12, 1e-6).sqrt(), 1e-6, 1e-3 + 1e-6 * UNIT),
+        (with_error(0.0, 0.25).exp(), 1, 0.25 + 4 * UNIT),
+        (with_error(2.0, 0.25).log(), np.log(2), 0.125 + 4 * np.log(2) * UNIT),
+        (abs(-with_error(2.0, 0.25)), 2, 0.25),
+        (lifted(1.0, -2.0, 4.0).sum(), 3, 2 * 7 * UNIT),
+        (lifted(1.0, -2.0, 4.0).mean(), 1, 2 * 7 * UNIT / 3 + UNIT),
+        (Rounded(np.array([1.0, 3.0, 2.0]), np.array([4.0, 1.0, 2.0]), FLOAT32).max(0), 3, 4),
+        (with_error(2.0, 0.25).moved(lambda array: array[::-1])[0:1], 2, 0.25),
+    ],
+)  # fmt: skip
+def test_errors_by_hand(result, value, error):
+    assert result.value.ravel().tolist() == [value]
+    assert result.error.ravel() == pytest.approx(error, rel=1e-12)
+    assert result.shape == result.value.shape
+
+
+def test_products_are_rounded_in_the_arithmetic_s_own_way():
+    x = np.array([[1.0, -2.0]])
+    total = einsum("ij,j->i", exactly(x, TF32), np.array([3.0, 4.0]))
+    assert total.value.tolist() == [-5]
+    assert total.error.tolist() == pytest.approx([(2.0**-10 + 2.0**-53 + UNIT) * 11], rel=1e-12)
+    assert einsum("ij,j->i", x, exactly(np.array([3.0, 4.0]), TF32)).error.tolist() == total.error.tolist()
+
+
+def test_what_may_be_flushed_to_zero_is_part_of_the_error():
+    product = lifted(2.0**-100) * 2.0**-30
+    assert product.error.item() >= 2.0**-130
+
+
+def test_what_is_beyond_the_format_s_range_may_be_anything():
+    assert (lifted(1e30) * 1e30).bound().limit.tolist() == [np.inf]
+    assert (lifted(1e30) + 1e30).bound().limit[0] < 1e24
+
+
+def test_a_coarser_storage_is_part_of_the_bound():
+    half = FLOAT32._replace(storage=2.0**-11)
+    assert exactly(np.array([3.0]), half).bound().rigorous[0] == pytest.approx(3 * 2.0**-11, rel=1e-3)
+    assert lifted(3.0).bound().rigorous[0] == 0
+
+
+@given(SEEDS, st.sampled_from((2, 3, 30, 300)))
+def test_a_norm_in_float32_keeps_its_bound(seed, length):
+    x = np.random.default_rng(seed).standard_normal((1, length)).astype(np.float32)
+
+    def norm(array):
+        return (array * array).sum(1, keepdims=True)
+
+    def normalized(array, root):
+        return array / root(norm(array) + np.float32(0.5))
+
+    expected = normalized(exactly(x.astype(np.float64), FLOAT32), Rounded.sqrt)
+    error = abs(normalized(x, np.sqrt) - expected.value)
+    assert (error <= expected.bound().limit).all()
+    assert expected.bound().limit.max() < 1e-4
+
+
+@given(SEEDS)
+def test_float64_s_own_error_is_within_the_bound_of_float64(seed):
+    values = np.random.default_rng(seed).standard_normal(50)
+    total = exactly(values, FLOAT64).sum()
+    exact = sum(map(Fraction, values.tolist()), Fraction(0))
+    assert abs(Fraction(total.value.item()) - exact) <= Fraction(total.error.item())
