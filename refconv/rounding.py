@@ -154,6 +154,13 @@ def exactly(array: Array, arithmetic: Arithmetic) -> Rounded:
     return Rounded(array, np.zeros(array.shape), arithmetic)
 
 
+def where(condition: Array, x: Any, y: Any) -> Rounded:
+    """Return `x` where `condition` holds, else `y`; at least one of them is `Rounded`."""
+    like = x if isinstance(x, Rounded) else y
+    x, y = like._lifted(x), like._lifted(y)
+    return Rounded(np.where(condition, x.value, y.value), np.where(condition, x.error, y.error), like.arithmetic)
+
+
 def einsum(subscripts: str, x: Any, y: Any) -> Rounded:
     """Return the sums of products of two arrays, one of them at least `Rounded`, that NumPy's `subscripts` name."""
     like = x if isinstance(x, Rounded) else y

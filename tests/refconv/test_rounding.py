@@ -26,7 +26,7 @@ def with_error(value, error):
         (with_error(3.0, 0.5) + with_error(4.0, 0.25), 7, 0.75 + 7 * UNIT),
         (with_error(3.0, 0.5) - with_error(4.0, 0.25), -1, 0.75 + UNIT),
         (10 - with_error(4.0, 0.25), 6, 0.25 + 6 * UNIT),
-        (with_error(3.0, 0.5) * with_error(-4.0, 0.25), -12, 3 * 0.25 + 4 * 0.5 + 12 * UNIT),
+        (with_error(3.0, 0.5) * with_error(-4.0, 0.25), -12, 3 * 0.25 + (4 + 0.25) * 0.5 + 12 * UNIT),
         (2 * with_error(4.0, 0.25), 8, 0.5 + 8 * UNIT),
         (with_error(3.0, 0.5) / with_error(-4.0, 0.25), -0.75, (0.5 + 0.75 * 0.25) / 4 + 0.75 * UNIT),
         (1 / with_error(4.0, 0.25), 0.25, 0.25 * 0.25 / 4 + 0.25 * UNIT),
