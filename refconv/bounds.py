@@ -117,6 +117,13 @@ def exact(value: Array) -> Bound:
     return Bound(*[np.zeros(value.shape)] * 2)
 
 
+def moved(_arithmetic: Arithmetic, results: Any, *_inputs: Array | None, **_attributes: object) -> Any:
+    """Bound the rounding errors of an operator that only moves or selects elements: there are none."""
+    if isinstance(results, tuple):
+        return tuple(None if value is None else exact(value) for value in results)
+    return exact(results)
+
+
 def unless_exact(
     bound: Bound, arithmetic: Arithmetic, inputs: Iterable[Array | None], magnitudes: Iterable[Array | None]
 ) -> Bound:
