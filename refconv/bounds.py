@@ -131,6 +131,11 @@ def unless_exact(
     return exact(bound.rigorous) if _exact(arithmetic, tuple(inputs), tuple(magnitudes)) else bound
 
 
+def either(one: Bound, other: Bound) -> Bound:
+    """Bound what may be computed in either of two ways."""
+    return Bound(*(np.maximum(*errors) for errors in zip(one, other, strict=True)))
+
+
 def scaled(bound: Bound, arithmetic: Arithmetic, value: Array, scale: Array | float, roundings: int = 2) -> Bound:
     """Bound ``value = scale * sum`` by the `bound` of the sum, whether by a division or by the rounded reciprocal."""
     exponent = np.frexp(np.asarray(scale, np.float64))[0]

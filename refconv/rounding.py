@@ -9,7 +9,8 @@ Algorithms, 2nd ed., section 3.3):
     sum x     sum e(x) + min(n - 1, 4 sqrt(n)) u sum |x|
 
 where u is the unit roundoff, to which that of the reference's own float64 is added. An elementary function may be off
-by 8 u: vectorised libraries promise 4 units in the last place. Of a sum's n - 1 roundings, 4 sqrt(n) is what the random walk of many leaves.
+by 8 u: vectorised libraries promise 4 units in the last place. Of a sum's n - 1 roundings, 4 sqrt(n) is what the random
+walk of many leaves.
 
 The formula should be the one whose errors are the largest among good algorithms: a bound states what any of them keeps.
 """

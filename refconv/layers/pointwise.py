@@ -274,9 +274,11 @@ def tanh_bound(arithmetic: Arithmetic, _: Array, input: Array) -> Bound:
 
 
 def tanh_backward_bound(arithmetic: Arithmetic, _: InputGradient, grad_output: Array, input: Array) -> tuple[Bound]:
-    """Bound the rounding errors of the gradient, which may be computed from the rounded output."""
-    output = _tanh(arithmetic, input)
-    return ((exactly(grad_output, arithmetic) * (1 - output * output)).bound(),)
+    """Bound the rounding errors of the gradient, computed from the rounded output, or from an exponential."""
+    grad, output = exactly(grad_output, arithmetic), _tanh(arithmetic, input)
+    power = exactly(-2 * abs(input), arithmetic).exp()
+    direct = grad * (4 * power / (1 + power) / (1 + power))
+    return (bounds.either((grad * (1 - output * output)).bound(), direct.bound()),)
 
 
 @np.errstate(all="ignore")
