@@ -8,7 +8,8 @@ Algorithms, 2nd ed., section 3.3):
     f(x)      |f'(x)| e(x) + 8 u |f(x)|              x / y    (e(x) + |x / y| e(y)) / |y| + u |x / y|
     sum x     sum e(x) + min(n - 1, 4 sqrt(n)) u sum |x|
 
-where u is the unit roundoff, to which that of the reference's own float64 is added. An elementary function may be off
+where each u also multiplies the error that is passed on, and is the unit roundoff, to which that of the
+reference's own float64 is added. An elementary function may be off
 by 8 u: vectorised libraries promise 4 units in the last place. Of a sum's n - 1 roundings, 4 sqrt(n) is what the random
 walk of many leaves.
 
@@ -52,7 +53,7 @@ class Rounded:
 
     def _rounded(self, value: Array, error: Array, units: float = 1) -> "Rounded":
         flushed = np.where(abs(value) < self.arithmetic.smallest, abs(value), 0)  # subnormals may be
-        return replace(self, value=value, error=error + units * self.unit * abs(value) + flushed)
+        return replace(self, value=value, error=error + units * self.unit * (abs(value) + error) + flushed)
 
     def __neg__(self) -> "Rounded":
         return replace(self, value=-self.value)
