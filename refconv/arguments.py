@@ -77,6 +77,43 @@ def shape(argument: str, value: Array, expected: tuple[int, ...]) -> None:
         raise InvalidValueError(argument, f"have shape {expected}", value.shape)
 
 
+def batched(argument: str, value: object) -> Array:
+    """Return `value` as :func:`array` does, with at least one axis."""
+    found = array(argument, value)
+    if found.ndim == 0:
+        raise InvalidValueError(argument, "have at least 1 axis", f"shape {found.shape}")
+    return found
+
+
+def matching(argument: str, value: object, like: Array, expected: tuple[int, ...]) -> Array:
+    """Return `value` as :func:`array` does: of the dtype of `like`, and of shape `expected`."""
+    found = array(argument, value, like=like)
+    shape(argument, found, expected)
+    return found
+
+
+def integers(argument: str, value: object) -> Array:
+    """Return `value`, an array of int64, contiguous."""
+    if not isinstance(value, np.ndarray) or isinstance(value, np.ma.MaskedArray):
+        raise InvalidTypeError(argument, "be a NumPy array", type(value).__name__)
+    value = np.asarray(value)
+    if value.dtype.type is not np.int64:
+        raise InvalidTypeError(argument, "have dtype int64", value.dtype)
+    if value.nbytes > MEMORY:
+        raise too_large(argument, value.shape, value.nbytes)
+    return np.require(value, value.dtype.newbyteorder("="), ("C", "A", "W", "E"))
+
+
+def axis(argument: str, value: object, ndim: int) -> int:
+    """Return `value`, an axis of an array that has `ndim`, counted from 0; negative ones count from the end."""
+    if not is_integer(value):
+        raise InvalidTypeError(argument, "be an int", shown(value))
+    (number,) = within(argument, (value,), -LARGEST, given=value)
+    if not -ndim <= number < ndim:
+        raise InvalidValueError(argument, f"be between {-ndim} and {ndim - 1}", shown(value))
+    return number % ndim
+
+
 def fits_memory(argument: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     """Refuse an array of `shape` that is larger than a quarter of memory, before it is allocated."""
     size = dtype.itemsize * math.prod(max(length, 1) for length in shape)  # NumPy's limit holds for empty arrays, too

@@ -117,10 +117,30 @@ def exact(value: Array) -> Bound:
     return Bound(*[np.zeros(value.shape)] * 2)
 
 
-def scaled(bound: Bound, arithmetic: Arithmetic, value: Array, scale: Array | float) -> Bound:
+def moved(_arithmetic: Arithmetic, results: Any, *_inputs: Array | None, **_attributes: object) -> Any:
+    """Bound the rounding errors of an operator that only moves or selects elements: there are none."""
+    if isinstance(results, tuple):
+        return tuple(None if value is None else exact(value) for value in results)
+    return exact(results)
+
+
+def unless_exact(
+    bound: Bound, arithmetic: Arithmetic, inputs: Iterable[Array | None], magnitudes: Iterable[Array | None]
+) -> Bound:
+    """Return `bound`, or 0 where the inputs are integers so small that sums of these `magnitudes` are exact."""
+    return exact(bound.rigorous) if _exact(arithmetic, tuple(inputs), tuple(magnitudes)) else bound
+
+
+def either(one: Bound, other: Bound) -> Bound:
+    """Bound what may be computed in either of two ways."""
+    return Bound(*(np.maximum(*errors) for errors in zip(one, other, strict=True)))
+
+
+def scaled(bound: Bound, arithmetic: Arithmetic, value: Array, scale: Array | float, roundings: int = 2) -> Bound:
     """Bound ``value = scale * sum`` by the `bound` of the sum, whether by a division or by the rounded reciprocal."""
     exponent = np.frexp(np.asarray(scale, np.float64))[0]
-    unit = np.where(abs(exponent) == 0.5, 0, 2 * (arithmetic.accumulation + FLOAT64.accumulation))  # a power of two
+    rounded = roundings * (arithmetic.accumulation + FLOAT64.accumulation)
+    unit = np.where(abs(exponent) == 0.5, 0, rounded)  # a power of two scales exactly
     return Bound(*(error * abs(scale) + unit * abs(value) for error in bound))
 
 

@@ -73,7 +73,32 @@ def read_window(
     )
     if words and isinstance(padding, str):
         return window._replace(padding=_worded_padding(padding, window))
-    return window._replace(padding=_padding_pairs(padding, rank))
+    return window._replace(padding=read_padding(padding, rank))
+
+
+def read_pool_window(
+    kernel_size: object, rank: int, *, stride: object, padding: object, dilation: object = 1
+) -> Window:
+    """Read the attributes of a pooling window over `rank` axes, as :func:`read_window` does.
+
+    Parameters
+    ----------
+    kernel_size : int or sequence of int
+        At least 1; an int holds for every axis.
+    rank : int
+        The number of spatial axes.
+    stride : int, sequence of int, or None
+        None stands for `kernel_size`: windows side by side.
+    padding, dilation
+        As for :func:`read_window`.
+
+    Raises
+    ------
+    InvalidTypeError, InvalidValueError
+        For an attribute that is no such int or sequence, or out of range.
+    """
+    kernel = per_axis("kernel_size", kernel_size, rank, at_least=1)
+    return read_window(kernel, stride=kernel if stride is None else stride, padding=padding, dilation=dilation)
 
 
 def _worded_padding(word: str, window: Window) -> tuple[tuple[int, int], ...]:
@@ -87,7 +112,8 @@ def _worded_padding(word: str, window: Window) -> tuple[tuple[int, int], ...]:
     return tuple((total // 2, total - total // 2) for total in totals)
 
 
-def _padding_pairs(padding: object, rank: int) -> tuple[tuple[int, int], ...]:
+def read_padding(padding: object, rank: int) -> tuple[tuple[int, int], ...]:
+    """Return `padding`, an int, or an int or a (before, after) pair for each of `rank` axes, as pairs."""
     entries = (padding,) * rank if is_integer(padding) else padding
     if isinstance(entries, tuple | list) and len(entries) == rank:
         pairs = [(entry, entry) if is_integer(entry) else entry for entry in entries]
