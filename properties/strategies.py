@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 
 import hypothesis.strategies as st
 
-from properties import convolutions
+from properties import convolutions, resampling
 from properties.case import Case
 
 STRATEGIES: Mapping[str, Callable[[str], st.SearchStrategy[Case]]] = {
     **convolutions.STRATEGIES,
+    **resampling.STRATEGIES,
 }
 DTYPES = ("float32", "float64")
 

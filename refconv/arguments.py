@@ -106,6 +106,13 @@ def integer(argument: str, value: object, *, at_least: int) -> int:
     return within(argument, (value,), at_least, given=value)[0]
 
 
+def boolean(argument: str, value: object) -> bool:
+    """Return `value`, True or False, Python's or NumPy's."""
+    if not isinstance(value, bool | np.bool_):
+        raise InvalidTypeError(argument, "be True or False", shown(value))
+    return bool(value)
+
+
 def per_axis(argument: str, value: object, rank: int, *, at_least: int) -> tuple[int, ...]:
     """Return `value`, an int or one int for each of `rank` axes, as a tuple of ints from `at_least` to `LARGEST`."""
     entries = (value,) * rank if is_integer(value) else value

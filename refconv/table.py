@@ -7,6 +7,14 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
+from refconv.layers.adaptive_avg_pool import (
+    adaptive_avg_pool,
+    adaptive_avg_pool_backward,
+    adaptive_avg_pool_backward_bound,
+    adaptive_avg_pool_bound,
+)
+from refconv.layers.avg_pool import avg_pool, avg_pool_backward, avg_pool_backward_bound, avg_pool_bound
+from refconv.layers.blur_pool import blur_pool, blur_pool_backward, blur_pool_backward_bound, blur_pool_bound
 from refconv.layers.conv import conv, conv_backward, conv_backward_bound, conv_bound
 from refconv.layers.conv_transpose import (
     conv_transpose,
@@ -14,6 +22,7 @@ from refconv.layers.conv_transpose import (
     conv_transpose_backward_bound,
     conv_transpose_bound,
 )
+from refconv.layers.upsample import upsample, upsample_backward, upsample_backward_bound, upsample_bound
 
 
 def _output_alone(**_: object) -> tuple[str, ...]:
@@ -69,6 +78,15 @@ operators: Mapping[str, Operator] = MappingProxyType(
         for row in (
             Operator(conv, conv_backward, conv_bound, conv_backward_bound),
             Operator(conv_transpose, conv_transpose_backward, conv_transpose_bound, conv_transpose_backward_bound),
+            Operator(avg_pool, avg_pool_backward, avg_pool_bound, avg_pool_backward_bound),
+            Operator(
+                adaptive_avg_pool,
+                adaptive_avg_pool_backward,
+                adaptive_avg_pool_bound,
+                adaptive_avg_pool_backward_bound,
+            ),
+            Operator(upsample, upsample_backward, upsample_bound, upsample_backward_bound),
+            Operator(blur_pool, blur_pool_backward, blur_pool_bound, blur_pool_backward_bound),
         )
     }
 )

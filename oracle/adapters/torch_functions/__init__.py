@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from oracle.adapters.torch_functions import convolutions
+from oracle.adapters.torch_functions import averages, convolutions, upsampling
 
-_KINDS = (convolutions,)
+_KINDS = (convolutions, averages, upsampling)
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     name: function for kind in _KINDS for name, function in kind.FUNCTIONS.items()
 }
