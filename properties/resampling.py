@@ -55,7 +55,7 @@ def _drawn(
     build: Callable[..., Case],
     dtype: str,
     choices: Sequence[st.SearchStrategy[Any]],
-    axes: Sequence[Sequence[st.SearchStrategy[Any]]],
+    axes: Sequence[list[st.SearchStrategy[Any]]],
 ) -> st.SearchStrategy[Case]:
     """Draw one to three `axes`, what each of them is like by their number, and `choices` for the call.
 

@@ -10,7 +10,7 @@ The gradient of its input is the transposed map, so one loop serves forward and 
 
 from collections.abc import Callable, Sequence
 from math import prod
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -89,7 +89,9 @@ def transposed(maps: Sequence[SomeMap]) -> tuple[SomeMap, ...]:
     return tuple(map_.transposed() for map_ in maps)
 
 
-def resample(signal: Array, maps: Sequence[Map], *, divide_first: Any = None, divide_last: Any = None) -> Array:
+def resample(
+    signal: Array, maps: Sequence[Map], *, divide_first: Array | None = None, divide_last: Array | None = None
+) -> Array:
     """Apply a map along each spatial axis of `signal`, ``(batch, channels, *spatial)``.
 
     Parameters
@@ -98,10 +100,10 @@ def resample(signal: Array, maps: Sequence[Map], *, divide_first: Any = None, di
         Contiguous.
     maps : sequence of Ranges or Taps
         One for each spatial axis.
-    divide_first, divide_last : number or array, optional
-        What `signal`, or else the result, is divided by: an array has the spatial shape.
+    divide_first, divide_last : array, optional
+        What `signal`, or the result, is divided by: of its spatial shape, or one number.
     """
-    size = tuple(map_.outputs for map_ in maps)
+    original, size = signal.shape[2:], tuple(map_.outputs for map_ in maps)
     maps = _merged(maps)
     signal = signal.reshape(*signal.shape[:2], *(map_.inputs for map_ in maps))
     # What shrinks comes first, so no intermediate is larger than both ends; and the last axis, the slowest, is met
@@ -118,9 +120,12 @@ def resample(signal: Array, maps: Sequence[Map], *, divide_first: Any = None, di
     output = np.empty((*signal.shape[:2], *sizes), signal.dtype)
     planes = signal.shape[0] * signal.shape[1]
     flat = [array.reshape(planes, *array.shape[2:]) for array in (output, signal)]
-    divisors = [None if d is None else np.asarray(d, signal.real.dtype) for d in (divide_first, divide_last)]
+    divisors = [
+        None if divisor is None else np.broadcast_to(divisor, shape).reshape(array.shape[1:]).astype(signal.real.dtype)
+        for divisor, shape, array in ((divide_last, size, flat[0]), (divide_first, original, flat[1]))
+    ]
     block = max(1, _BLOCK // max(1, between))
-    spread(_fill, planes, planes * steps, *flat, passes, *divisors, block)
+    spread(_fill, planes, planes * steps, *flat, *divisors, passes, block)
     return output.reshape(*signal.shape[:2], *size)
 
 
@@ -156,9 +161,9 @@ def _fill(
     last: int,
     output: Array,
     signal: Array,
-    passes: Sequence[tuple[int, int, tuple[Array, ...]]],
-    divide_first: Array | None,
     divide_last: Array | None,
+    divide_first: Array | None,
+    passes: Sequence[tuple[int, int, tuple[Array, ...]]],
     planes: int,
 ) -> None:
     for begin in range(first, last, planes):
