@@ -110,7 +110,8 @@ def _avg_pool_case(
             "half": (min(before, size // 2),) * 2,
             "symmetric": (max(before, after),) * 2,
         }.get(how, (before, after))
-        padded = last_window * step + size + slack % step
+        padded = last_window * step + size
+        padded += -(slack % min(step, size)) if ceil_mode else slack % step  # what the last window has beyond, or lacks
         length = max(padded - sum(sides), 1)
         if not _sees(size, step, sides, length):
             sides, length = (0, 0), padded
@@ -196,7 +197,7 @@ def upsample_cases(dtype: str) -> st.SearchStrategy[Case]:
     choices = (
         st.sampled_from(("nearest", "linear", "cubic", "linear", "nearest")),
         st.booleans(),
-        st.booleans(),
+        st.sampled_from(("size", "scale", "size", "scale", "size that stays", "scale", "size", "scale", "size")),
         st.sampled_from((None,) * 20 + _ROUNDED_WRONGLY + (None,) * 20),
     )
     return _drawn(_upsample_case, dtype, choices, axes)
@@ -208,13 +209,15 @@ def _upsample_case(
     drawn: Sequence[tuple[Any, ...]],
     mode: str,
     aligned: bool,
-    by_scale: bool,
+    how: str,
     awkward: tuple[int, int] | None,
 ) -> Case:
     sizes, outputs, scales = map(list, zip(*drawn, strict=True))
     mode = "linear" if mode == "cubic" and len(sizes) != 2 else mode
     attributes: dict[str, object] = {"mode": mode, "align_corners": aligned and mode != "nearest"}
-    if by_scale:
+    if how == "size that stays":
+        sizes, scales = [1 + size % 3 for size in sizes], [1.25] * len(sizes)
+    if how != "size":
         sizes = [max(size, math.ceil(1 / scale)) for size, scale in zip(sizes, scales, strict=True)]
         outputs = [math.floor(size * scale) for size, scale in zip(sizes, scales, strict=True)]
         attributes["scale_factor"] = tuple(scales)
