@@ -39,11 +39,11 @@ class InvalidTypeError(_Invalid, TypeError):
     """An argument has a type or dtype that the operator doesn't take."""
 
 
-def array(argument: str, value: object, *, like: Array | None = None) -> Array:
+def array(argument: str, value: object, *, like: Array | None = None, first: str = "input") -> Array:
     """Return `value` as a contiguous, aligned, writable array in native byte order, a copy where it isn't one.
 
     The loops get nothing else, so they compile once for each dtype and give the same bits for any memory layout.
-    With `like`, the dtype must be that of the array `like`, which is the operator's `input`.
+    With `like`, the dtype must be that of the array `like`, which is the operator's `first` argument.
     """
     if not isinstance(value, np.ndarray):
         raise InvalidTypeError(argument, "be a NumPy array", type(value).__name__)
@@ -53,7 +53,7 @@ def array(argument: str, value: object, *, like: Array | None = None) -> Array:
     if value.dtype.type not in DTYPES:
         raise InvalidTypeError(argument, "have dtype float32, float64 or complex128", value.dtype)
     if like is not None and value.dtype.type is not like.dtype.type:
-        raise InvalidTypeError(argument, f"have the dtype of input, {like.dtype}", value.dtype)
+        raise InvalidTypeError(argument, f"have the dtype of {first}, {like.dtype}", value.dtype)
     if value.nbytes > MEMORY:  # a stride of 0 makes such arrays
         raise too_large(argument, value.shape, value.nbytes)
     return np.require(value, value.dtype.newbyteorder("="), ("C", "A", "W", "E"))
@@ -77,9 +77,11 @@ def shape(argument: str, value: Array, expected: tuple[int, ...]) -> None:
         raise InvalidValueError(argument, f"have shape {expected}", value.shape)
 
 
-def matching(argument: str, value: object, like: Array, expected: tuple[int, ...]) -> Array:
+def matching(
+    argument: str, value: object, like: Array, expected: tuple[int, ...], *, first: str = "input"
+) -> Array:
     """Return `value` as :func:`array` does: of the dtype of `like`, and of shape `expected`."""
-    found = array(argument, value, like=like)
+    found = array(argument, value, like=like, first=first)
     shape(argument, found, expected)
     return found
 

@@ -12,6 +12,8 @@ where u is the unit roundoff, to which that of the reference's own float64 is ad
 by 4 u: libraries promise 1 to 2. Of a sum's n - 1 roundings, 4 sqrt(n) is what the random walk of many leaves.
 
 The formula should be the one whose errors are the largest among good algorithms: a bound states what any of them keeps.
+
+The functions at the end take plain arrays as well, so that a formula can be written once, for its result and its bound.
 """
 
 from collections.abc import Callable
@@ -154,24 +156,54 @@ def exactly(array: Array, arithmetic: Arithmetic) -> Rounded:
     return Rounded(array, np.zeros(array.shape), arithmetic)
 
 
-def where(condition: Array, x: Any, y: Any) -> Rounded:
-    """Return `x` where `condition` holds, else `y`; at least one of them is `Rounded`."""
-    like = x if isinstance(x, Rounded) else y
+def where(condition: Array, x: Any, y: Any) -> Any:
+    """Return `x` where `condition` holds, else `y`."""
+    like = next((array for array in (x, y) if isinstance(array, Rounded)), None)
+    if like is None:
+        return np.where(condition, x, y)
     x, y = like._lifted(x), like._lifted(y)
     return Rounded(np.where(condition, x.value, y.value), np.where(condition, x.error, y.error), like.arithmetic)
 
 
-def einsum(subscripts: str, x: Any, y: Any) -> Rounded:
-    """Return the sums of products of two arrays, one of them at least `Rounded`, that NumPy's `subscripts` name."""
-    like = x if isinstance(x, Rounded) else y
-    x, y = like._lifted(x), like._lifted(y)
+def einsum(subscripts: str, x: Any, y: Any) -> Any:
+    """Return the sums of products of two arrays that NumPy's `subscripts` name."""
 
     def sums(one: Array, other: Array) -> Array:
         total: Array = np.einsum(subscripts, one, other)
         return total
 
+    like = next((array for array in (x, y) if isinstance(array, Rounded)), None)
+    if like is None:
+        return sums(x, y)
+    x, y = like._lifted(x), like._lifted(y)
     terms = int(sums(np.ones(x.shape), np.ones(y.shape)).max(initial=0))
     roundings = like.arithmetic.product + FLOAT64.product + _walk(terms) * like.unit
     magnitude = sums(abs(x.value), abs(y.value))
     error = sums(abs(x.value), y.error) + sums(x.error, abs(y.value)) + roundings * magnitude
     return Rounded(sums(x.value, y.value), error, like.arithmetic)
+
+
+def exp(x: Any) -> Any:
+    """Return e to the power of each element."""
+    return x.exp() if isinstance(x, Rounded) else np.exp(x)
+
+
+def log(x: Any) -> Any:
+    """Return the natural logarithm of each element."""
+    return x.log() if isinstance(x, Rounded) else np.log(x)
+
+
+def sqrt(x: Any) -> Any:
+    """Return the square root of each element."""
+    return x.sqrt() if isinstance(x, Rounded) else np.sqrt(x)
+
+
+def largest(x: Any, axis: int) -> Any:
+    """Return the largest real parts along `axis`, which keeps its place with size 1."""
+    return x.max(axis) if isinstance(x, Rounded) else x.real.max(axis, keepdims=True, initial=-np.inf)
+
+
+def values(x: Any) -> Array:
+    """Return the elements themselves, without what bounds their errors."""
+    plain: Array = x.value if isinstance(x, Rounded) else x
+    return plain
