@@ -77,9 +77,7 @@ def shape(argument: str, value: Array, expected: tuple[int, ...]) -> None:
         raise InvalidValueError(argument, f"have shape {expected}", value.shape)
 
 
-def matching(
-    argument: str, value: object, like: Array, expected: tuple[int, ...], *, first: str = "input"
-) -> Array:
+def matching(argument: str, value: object, like: Array, expected: tuple[int, ...], *, first: str = "input") -> Array:
     """Return `value` as :func:`array` does: of the dtype of `like`, and of shape `expected`."""
     found = array(argument, value, like=like, first=first)
     shape(argument, found, expected)
@@ -130,11 +128,11 @@ def one_of(argument: str, value: object, choices: Sequence[str]) -> str:
     raise kind(argument, f"be one of {', '.join(map(repr, choices))}", shown(value))
 
 
-def integer(argument: str, value: object, *, at_least: int) -> int:
-    """Return `value` as an int between `at_least` and `LARGEST`."""
+def integer(argument: str, value: object, *, at_least: int, at_most: int = LARGEST) -> int:
+    """Return `value` as an int between `at_least` and `at_most`."""
     if not is_integer(value):
         raise InvalidTypeError(argument, "be an int", shown(value))
-    return within(argument, (value,), at_least, given=value)[0]
+    return within(argument, (value,), at_least, at_most, given=value)[0]
 
 
 def real(argument: str, value: object, *, at_least: float = -math.inf, at_most: float = math.inf) -> float:
@@ -181,9 +179,11 @@ def is_integer(value: object) -> bool:
     return type(value) is int or (isinstance(value, Integral) and not isinstance(value, bool))
 
 
-def within(argument: str, entries: Sequence[Any], at_least: int, *, given: object) -> tuple[int, ...]:
-    """Return integers as a tuple of Python ints, refused (as `given`) unless each is from `at_least` to `LARGEST`."""
+def within(
+    argument: str, entries: Sequence[Any], at_least: int, at_most: int = LARGEST, *, given: object
+) -> tuple[int, ...]:
+    """Return integers as a tuple of Python ints, refused (as `given`) unless each is from `at_least` to `at_most`."""
     integers = tuple(int(entry) for entry in entries)
-    if not all(at_least <= entry <= LARGEST for entry in integers):
-        raise InvalidValueError(argument, f"be between {at_least} and {LARGEST}", shown(given))
+    if not all(at_least <= entry <= at_most for entry in integers):
+        raise InvalidValueError(argument, f"be between {at_least} and {at_most}", shown(given))
     return integers

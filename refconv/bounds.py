@@ -153,9 +153,7 @@ def _exact(
     )
 
 
-def _bound(
-    arithmetic: Arithmetic, value: Array, magnitude: Array, count: Array, square: Array, factors: int
-) -> Bound:
+def _bound(arithmetic: Arithmetic, value: Array, magnitude: Array, count: Array, square: Array, factors: int) -> Bound:
     # Adding the reference's roundoffs to the implementation's covers both: gamma(s + t) >= gamma(s) + gamma(t).
     product = (factors - 1) * (arithmetic.product + FLOAT64.product)
     accumulation = arithmetic.accumulation + FLOAT64.accumulation

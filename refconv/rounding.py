@@ -183,6 +183,32 @@ def einsum(subscripts: str, x: Any, y: Any) -> Any:
     return Rounded(sums(x.value, y.value), error, like.arithmetic)
 
 
+def composed(formula: Callable[[Any], Any], x: Any, carry: Callable[[Array, Array], Array]) -> Any:
+    """Return ``formula(x)``; its own errors are found step by step, those of `x` become ``carry(x, errors)`` at once.
+
+    Steps that share an error of `x` would each count it, though they mostly cancel; the formula's derivative knows.
+    """
+    if not isinstance(x, Rounded):
+        return formula(x)
+    own = formula(exactly(x.value, x.arithmetic))
+    return replace(own, error=own.error + carry(x.value, x.error))
+
+
+def by_complex_steps(formula: Callable[[Any], Any], axis: int) -> Callable[[Array, Array], Array]:
+    """Return what carries errors through a `formula` of each vector along `axis`: the magnitudes of its derivatives."""
+    step = 2.0**-300
+
+    def carry(x: Array, errors: Array) -> Array:
+        carried = np.zeros(x.shape)
+        for k in range(x.shape[axis] if errors.any() else 0):
+            moved = x.astype(complex)
+            np.moveaxis(moved, axis, 0)[k] += 1j * step
+            carried += abs(formula(moved).imag / step) * errors.take([k], axis)
+        return carried
+
+    return carry
+
+
 def exp(x: Any) -> Any:
     """Return e to the power of each element."""
     return x.exp() if isinstance(x, Rounded) else np.exp(x)
@@ -201,6 +227,11 @@ def sqrt(x: Any) -> Any:
 def largest(x: Any, axis: int) -> Any:
     """Return the largest real parts along `axis`, which keeps its place with size 1."""
     return x.max(axis) if isinstance(x, Rounded) else x.real.max(axis, keepdims=True, initial=-np.inf)
+
+
+def zeros_like(x: Any) -> Any:
+    """Return zeros of its shape, exact ones."""
+    return exactly(np.zeros(x.shape), x.arithmetic) if isinstance(x, Rounded) else np.zeros_like(x)
 
 
 def values(x: Any) -> Array:

@@ -6,7 +6,7 @@
              v = squash(s)
              b[n, i, j] += votes[n, i, j] . v[n, j]
 
-The last `v` is the output. `n` counts the batch, `i` the capsules below, `j` those above, each of which is a vector. The
+The last `v` is the output. `n` counts the batch, `i` the capsules below and `j` those above, each of them a vector. The
 formula is stated once, for arrays and for the arrays with errors that make the bounds.
 """
 
@@ -19,7 +19,9 @@ from refconv.arguments import Array, InvalidValueError
 from refconv.bounds import Arithmetic, Bound
 from refconv.layers.softmax import grad_of_shares, shares
 from refconv.layers.squash import grad_of_squashed, squashed
-from refconv.rounding import einsum, exactly, values
+from refconv.rounding import einsum, exactly, zeros_like
+
+MOST_ITERATIONS = 1000  # the backward keeps them all
 
 
 class CapsuleRoutingGradients(NamedTuple):
@@ -46,7 +48,7 @@ def capsule_routing(votes: Array, *, iterations: int = 3) -> Array:
         float32, float64 or complex128, in any memory layout: what each capsule below predicts for each above. The batch
         may be empty.
     iterations : int
-        At least 1.
+        From 1 to 1000.
 
     Returns
     -------
@@ -113,6 +115,7 @@ def capsule_routing_backward(grad_output: Array, votes: Array, *, iterations: in
     return CapsuleRoutingGradients(_grad_votes(grad, signal, iterations))
 
 
+@np.errstate(all="ignore")
 def capsule_routing_bound(arithmetic: Arithmetic, output: Array, votes: Array, *, iterations: int = 3) -> Bound:
     """Bound the rounding errors of `output` by running error analysis of the iterations.
 
@@ -124,6 +127,7 @@ def capsule_routing_bound(arithmetic: Arithmetic, output: Array, votes: Array, *
     return bound
 
 
+@np.errstate(all="ignore")
 def capsule_routing_backward_bound(
     arithmetic: Arithmetic,
     grads: CapsuleRoutingGradients,
@@ -149,13 +153,13 @@ def _read(votes: object, iterations: object) -> tuple[Array, int]:
     if signal.ndim != 4 or 0 in signal.shape[1:]:
         rule = "have shape (batch, in_capsules, out_capsules, dim) with at least 1 capsule and dimension"
         raise InvalidValueError("votes", rule, signal.shape)
-    return signal, arguments.integer("iterations", iterations, at_least=1)
+    return signal, arguments.integer("iterations", iterations, at_least=1, at_most=MOST_ITERATIONS)
 
 
 def _route(votes: Any, iterations: int) -> list[_Step]:
     """Return the iterations, of which each gives the next one its logits b."""
     steps: list[_Step] = []
-    logits: Any = np.zeros_like(values(votes)[..., 0])
+    logits = zeros_like(votes[..., 0])
     for _ in range(iterations):
         if steps:
             logits = logits + einsum("nijd,njd->nij", votes, squashed(steps[-1].total, axis=2))

@@ -123,9 +123,7 @@ def graph_conv_backward(
         As for :func:`graph_conv`; also for a `grad_output` that isn't of the output's shape and dtype.
     """
     call = _read(input, adjacency, weight, self_weight, bias)
-    grad = arguments.matching(
-        "grad_output", grad_output, call.features, (*call.features.shape[:2], len(call.weight))
-    )
+    grad = arguments.matching("grad_output", grad_output, call.features, (*call.features.shape[:2], len(call.weight)))
     handed_back = einsum("ij,nio->njo", call.adjacency, grad)
     grad_input = einsum("njo,oc->njc", handed_back, call.weight)
     if call.self_weight is not None:
@@ -153,7 +151,7 @@ def graph_conv_bound(arithmetic: Arithmetic, output: Array, *inputs: Array | Non
 def graph_conv_backward_bound(
     arithmetic: Arithmetic, grads: GraphConvGradients, *inputs: Array | None
 ) -> tuple[Bound | None, ...]:
-    """Bound the rounding errors of each gradient, sums of products of up to three factors, as for `graph_conv_bound`."""
+    """Bound the rounding errors of each gradient, sums of products as well; `inputs` begin with `grad_output`."""
     return bounds.multilinear(graph_conv_backward, arithmetic, grads, inputs, {}, factors=3)
 
 

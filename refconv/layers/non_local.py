@@ -124,10 +124,11 @@ def non_local_backward(
     """
     call = _read(input, theta, phi, g, mode)
     grad = arguments.matching("grad_output", grad_output, call.x, call.shape)
-    grads = _grads(grad.reshape(*call.shape[:2], -1), call)
+    grads = _grads(grad.reshape(*call.shape[:2], call.x.shape[2]), call)
     return grads._replace(input=grads.input.reshape(input.shape))
 
 
+@np.errstate(all="ignore")
 def non_local_bound(
     arithmetic: Arithmetic,
     output: Array,
@@ -149,6 +150,7 @@ def non_local_bound(
     return bound
 
 
+@np.errstate(all="ignore")
 def non_local_backward_bound(
     arithmetic: Arithmetic,
     grads: NonLocalGradients,
@@ -162,7 +164,7 @@ def non_local_backward_bound(
 ) -> tuple[Bound | None, ...]:
     """Bound the rounding errors of each gradient, by running error analysis as well."""
     call = _read(input, theta, phi, g, mode)
-    rounded: Any = _grads(grad_output.reshape(*call.shape[:2], -1), _rounded(call, arithmetic))
+    rounded: Any = _grads(grad_output.reshape(*call.shape[:2], call.x.shape[2]), _rounded(call, arithmetic))
     return tuple(
         None if grad is None else result.moved(lambda array, shape=grad.shape: array.reshape(shape)).bound()
         for grad, result in zip(grads, rounded, strict=True)
@@ -192,19 +194,21 @@ def _read(input: object, theta: object, phi: object, g: object, mode: object) ->
     values = arguments.array("g", g, like=signal)
     if values.ndim != 2 or values.shape[1] != channels or not values.shape[0]:
         raise InvalidValueError("g", f"have shape (inner, {channels}) with an inner of at least 1", values.shape)
-    embeddings: list[Array | None] = []
-    for name, weight in (("theta", theta), ("phi", phi)):
-        if mode == "gaussian":
-            if weight is not None:
-                raise InvalidValueError(name, "be None where mode is 'gaussian'", arguments.shown(weight))
-            embeddings.append(None)
-        else:
-            embeddings.append(arguments.matching(name, weight, signal, values.shape))
+    query = _read_embedding("theta", theta, mode, signal, values.shape)
+    key = _read_embedding("phi", phi, mode, signal, values.shape)
     positions = math.prod(spatial)
     shape = (batch, len(values), *spatial)
     arguments.fits_memory("output", shape, signal.dtype)
     arguments.fits_memory("shares", (batch, positions, positions), signal.dtype)
-    return _Call(signal.reshape(batch, channels, positions), *embeddings, values, shape)
+    return _Call(signal.reshape(batch, channels, positions), query, key, values, shape)
+
+
+def _read_embedding(argument: str, value: object, mode: str, signal: Array, shape: tuple[int, ...]) -> Array | None:
+    if mode != "gaussian":
+        return arguments.matching(argument, value, signal, shape)
+    if value is not None:
+        raise InvalidValueError(argument, "be None where mode is 'gaussian'", arguments.shown(value))
+    return None
 
 
 def _rounded(call: _Call, arithmetic: Arithmetic) -> _Call:
@@ -223,11 +227,23 @@ def _grads(grad: Any, call: _Call) -> NonLocalGradients:
     grad_f = grad_of_shares(einsum("nci,ncj->nij", grad, value), share, axis=2)
     grad_query = einsum("nij,ncj->nci", grad_f, key)
     grad_key = einsum("nij,nci->ncj", grad_f, query)
-    reached = [(grad_query, call.theta), (grad_key, call.phi), (grad_value, call.g)]
-    back = [grad if weight is None else einsum("ncp,ck->nkp", grad, weight) for grad, weight in reached]
-    weights = [None if weight is None else einsum("ncp,nkp->ck", grad, call.x) for grad, weight in reached]
-    return NonLocalGradients(back[0] + back[1] + back[2], *weights)
+    return NonLocalGradients(
+        input=_returned(grad_query, call.theta) + _returned(grad_key, call.phi) + _returned(grad_value, call.g),
+        theta=None if call.theta is None else _grad_embedding(grad_query, call.x),
+        phi=None if call.phi is None else _grad_embedding(grad_key, call.x),
+        g=_grad_embedding(grad_value, call.x),
+    )
 
 
 def _embedded(x: Any, weight: Any) -> Any:
     return x if weight is None else einsum("ck,nkp->ncp", weight, x)
+
+
+def _returned(grad: Any, weight: Any) -> Any:
+    """Return the gradient of x in ``_embedded(x, weight)``."""
+    return grad if weight is None else einsum("ncp,ck->nkp", grad, weight)
+
+
+def _grad_embedding(grad: Any, x: Any) -> Any:
+    """Return the gradient of the weight in ``_embedded(x, weight)``."""
+    return einsum("ncp,nkp->ck", grad, x)

@@ -15,7 +15,7 @@ from refconv import arguments
 from refconv.arguments import Array, InvalidValueError
 from refconv.bounds import Arithmetic, Bound
 from refconv.results import InputGradient
-from refconv.rounding import exactly, exp, largest, log
+from refconv.rounding import composed, exactly, exp, largest, log
 
 
 @np.errstate(all="ignore")  # what isn't finite is handed on
@@ -156,6 +156,7 @@ def log_softmax_backward(grad_output: Array, input: Array, *, axis: int = 1) -> 
     return InputGradient(_grad_of_log_shares(grad, shares(signal, axis), axis))
 
 
+@np.errstate(all="ignore")
 def softmax_bound(arithmetic: Arithmetic, output: Array, input: Array, *, axis: int = 1) -> Bound:
     """Bound the rounding errors of `output` by running error analysis.
 
@@ -168,6 +169,7 @@ def softmax_bound(arithmetic: Arithmetic, output: Array, input: Array, *, axis: 
     return _larger(by_quotient.bound(), by_logarithm.bound())
 
 
+@np.errstate(all="ignore")
 def softmax_backward_bound(
     arithmetic: Arithmetic, grads: InputGradient, grad_output: Array, input: Array, *, axis: int = 1
 ) -> tuple[Bound | None, ...]:
@@ -177,6 +179,7 @@ def softmax_backward_bound(
     return (_larger(*bounds),)
 
 
+@np.errstate(all="ignore")
 def log_softmax_bound(arithmetic: Arithmetic, output: Array, input: Array, *, axis: int = 1) -> Bound:
     """Bound the rounding errors of `output` by running error analysis: relative to |z| and to the logarithm, not to x.
 
@@ -187,6 +190,7 @@ def log_softmax_bound(arithmetic: Arithmetic, output: Array, input: Array, *, ax
     return bound
 
 
+@np.errstate(all="ignore")
 def log_softmax_backward_bound(
     arithmetic: Arithmetic, grads: InputGradient, grad_output: Array, input: Array, *, axis: int = 1
 ) -> tuple[Bound | None, ...]:
@@ -207,8 +211,17 @@ def read(input: object, axis: object) -> tuple[Array, int]:
 
 def shares(x: Any, axis: int) -> Any:
     """Return the softmax of `x`, an array or one with errors."""
-    weights = exp(x - largest(x, axis))
-    return weights / weights.sum(axis, keepdims=True)
+
+    def formula(x: Any) -> Any:
+        weights = exp(x - largest(x, axis))
+        return weights / weights.sum(axis, keepdims=True)
+
+    def carry(x: Array, errors: Array) -> Array:
+        share = formula(x)
+        carried: Array = share * (errors + (share * errors).sum(axis, keepdims=True))
+        return carried
+
+    return composed(formula, x, carry)
 
 
 def log_shares(x: Any, axis: int) -> Any:

@@ -6,6 +6,7 @@ The length is found of the vector divided by its largest entry, and of it and it
 that nothing overflows. The formula is stated once, for arrays and for the arrays with errors that make the bounds.
 """
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from refconv.arguments import Array
 from refconv.bounds import Arithmetic, Bound
 from refconv.layers.softmax import read
 from refconv.results import InputGradient
-from refconv.rounding import exactly, sqrt, values, where
+from refconv.rounding import by_complex_steps, composed, exactly, sqrt, values, where
 
 
 @np.errstate(all="ignore")  # what isn't finite is handed on
@@ -91,6 +92,7 @@ def squash_backward(grad_output: Array, input: Array, *, axis: int = 1) -> Input
     return InputGradient(grad_of_squashed(grad, signal, axis))
 
 
+@np.errstate(all="ignore")
 def squash_bound(arithmetic: Arithmetic, output: Array, input: Array, *, axis: int = 1) -> Bound:
     """Bound the rounding errors of `output` by running error analysis.
 
@@ -102,6 +104,7 @@ def squash_bound(arithmetic: Arithmetic, output: Array, input: Array, *, axis: i
     return bound
 
 
+@np.errstate(all="ignore")
 def squash_backward_bound(
     arithmetic: Arithmetic, grads: InputGradient, grad_output: Array, input: Array, *, axis: int = 1
 ) -> tuple[Bound | None, ...]:
@@ -115,15 +118,23 @@ def squash_backward_bound(
 
 def squashed(s: Any, axis: int) -> Any:
     """Return the squash of `s`, an array or one with errors."""
-    polar = _polar(s, axis)
-    return polar.share * polar.direction
+
+    def formula(s: Any) -> Any:
+        polar = _polar(s, axis)
+        return polar.share * polar.direction
+
+    return composed(formula, s, by_complex_steps(formula, axis))
 
 
 def grad_of_squashed(grad: Any, s: Any, axis: int) -> Any:
     """Return the gradient of s in ``squashed(s, axis)``."""
-    polar = _polar(s, axis)
-    along = polar.direction * (polar.direction * grad).sum(axis, keepdims=True)
-    return polar.factor * (grad + (1 - 2 * polar.share) * along)  # 1 - 2 share is (1 - |s|^2) / (1 + |s|^2)
+
+    def formula(s: Any, grad: Any = grad) -> Any:
+        polar = _polar(s, axis)
+        along = polar.direction * (polar.direction * grad).sum(axis, keepdims=True)
+        return polar.factor * (grad + (1 - 2 * polar.share) * along)  # 1 - 2 share = (1 - |s|^2) / (1 + |s|^2)
+
+    return composed(formula, s, by_complex_steps(partial(formula, grad=values(grad)), axis))
 
 
 class _Polar(NamedTuple):
