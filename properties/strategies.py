@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping
 
 import hypothesis.strategies as st
 
-from properties import convolutions, norms
+from properties import convolutions, norms, pointwise
 from properties.case import Case
 
 STRATEGIES: Mapping[str, Callable[[str], st.SearchStrategy[Case]]] = {
     **convolutions.STRATEGIES,
     **norms.STRATEGIES,
+    **pointwise.STRATEGIES,
 }
 DTYPES = ("float32", "float64")
 

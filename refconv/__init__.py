@@ -2,13 +2,32 @@
 
 from refconv.arguments import InvalidTypeError, InvalidValueError
 from refconv.bounds import ARITHMETICS, Arithmetic, Bound
+from refconv.layers.add import add, add_backward
 from refconv.layers.batch_norm import BatchNormResult, batch_norm, batch_norm_backward
+from refconv.layers.channel_shuffle import channel_shuffle, channel_shuffle_backward
+from refconv.layers.concat import concat, concat_backward
 from refconv.layers.conv import ConvGradients, conv, conv_backward
 from refconv.layers.conv_transpose import conv_transpose, conv_transpose_backward
+from refconv.layers.cross_entropy import cross_entropy, cross_entropy_backward
+from refconv.layers.dropout import dropout, dropout_backward
+from refconv.layers.flatten import flatten, flatten_backward
 from refconv.layers.group_norm import group_norm, group_norm_backward
+from refconv.layers.highway import highway, highway_backward
 from refconv.layers.instance_norm import instance_norm, instance_norm_backward
 from refconv.layers.layer_norm import layer_norm, layer_norm_backward
 from refconv.layers.local_response_norm import local_response_norm, local_response_norm_backward
+from refconv.layers.mse_loss import mse_loss, mse_loss_backward
+from refconv.layers.pad import pad, pad_backward
+from refconv.layers.pointwise import (
+    leaky_relu,
+    leaky_relu_backward,
+    relu,
+    relu_backward,
+    sigmoid,
+    sigmoid_backward,
+    tanh,
+    tanh_backward,
+)
 from refconv.results import InputGradient, NormGradients
 from refconv.table import Operator, operators
 
@@ -23,19 +42,45 @@ __all__ = [
     "InvalidValueError",
     "NormGradients",
     "Operator",
+    "add",
+    "add_backward",
     "batch_norm",
     "batch_norm_backward",
+    "channel_shuffle",
+    "channel_shuffle_backward",
+    "concat",
+    "concat_backward",
     "conv",
     "conv_backward",
     "conv_transpose",
     "conv_transpose_backward",
+    "cross_entropy",
+    "cross_entropy_backward",
+    "dropout",
+    "dropout_backward",
+    "flatten",
+    "flatten_backward",
     "group_norm",
     "group_norm_backward",
+    "highway",
+    "highway_backward",
     "instance_norm",
     "instance_norm_backward",
     "layer_norm",
     "layer_norm_backward",
+    "leaky_relu",
+    "leaky_relu_backward",
     "local_response_norm",
     "local_response_norm_backward",
+    "mse_loss",
+    "mse_loss_backward",
     "operators",
+    "pad",
+    "pad_backward",
+    "relu",
+    "relu_backward",
+    "sigmoid",
+    "sigmoid_backward",
+    "tanh",
+    "tanh_backward",
 ]

@@ -77,6 +77,14 @@ def shape(argument: str, value: Array, expected: tuple[int, ...]) -> None:
         raise InvalidValueError(argument, f"have shape {expected}", value.shape)
 
 
+def batched(argument: str, value: object) -> Array:
+    """Return `value` as :func:`array` does, with at least one axis."""
+    found = array(argument, value)
+    if found.ndim == 0:
+        raise InvalidValueError(argument, "have at least 1 axis", f"shape {found.shape}")
+    return found
+
+
 def matching(argument: str, value: object, like: Array, expected: tuple[int, ...], *, first: str = "input") -> Array:
     """Return `value` as :func:`array` does: of the dtype of `like`, and of shape `expected`."""
     found = array(argument, value, like=like, first=first)

@@ -122,11 +122,23 @@ def exact(value: Array) -> Bound:
     return Bound(*[np.zeros(value.shape)] * 2)
 
 
+def moved(_arithmetic: Arithmetic, results: Any, *_inputs: Array | None, **_attributes: object) -> Any:
+    """Bound the rounding errors of an operator that only moves or selects elements: there are none."""
+    if isinstance(results, tuple):
+        return tuple(None if value is None else exact(value) for value in results)
+    return exact(results)
+
+
 def unless_exact(
     bound: Bound, arithmetic: Arithmetic, inputs: Iterable[Array | None], magnitudes: Iterable[Array | None]
 ) -> Bound:
     """Return `bound`, or 0 where the inputs are integers so small that sums of these `magnitudes` are exact."""
     return exact(bound.rigorous) if _exact(arithmetic, tuple(inputs), tuple(magnitudes)) else bound
+
+
+def either(one: Bound, other: Bound) -> Bound:
+    """Bound what may be computed in either of two ways."""
+    return Bound(*(np.maximum(*errors) for errors in zip(one, other, strict=True)))
 
 
 def scaled(bound: Bound, arithmetic: Arithmetic, value: Array, scale: Array | float, roundings: int = 2) -> Bound:

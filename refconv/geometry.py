@@ -76,6 +76,31 @@ def read_window(
     return window._replace(padding=read_padding(padding, rank))
 
 
+def read_pool_window(
+    kernel_size: object, rank: int, *, stride: object, padding: object, dilation: object = 1
+) -> Window:
+    """Read the attributes of a pooling window over `rank` axes, as :func:`read_window` does.
+
+    Parameters
+    ----------
+    kernel_size : int or sequence of int
+        At least 1; an int holds for every axis.
+    rank : int
+        The number of spatial axes.
+    stride : int, sequence of int, or None
+        None stands for `kernel_size`: windows side by side.
+    padding, dilation
+        As for :func:`read_window`.
+
+    Raises
+    ------
+    InvalidTypeError, InvalidValueError
+        For an attribute that is no such int or sequence, or out of range.
+    """
+    kernel = per_axis("kernel_size", kernel_size, rank, at_least=1)
+    return read_window(kernel, stride=kernel if stride is None else stride, padding=padding, dilation=dilation)
+
+
 def _worded_padding(word: str, window: Window) -> tuple[tuple[int, int], ...]:
     if word == "valid":
         return window.padding

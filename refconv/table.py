@@ -7,12 +7,30 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
+from refconv.layers.add import (
+    add,
+    add_backward,
+    add_backward_bound,
+    add_bound,
+)
 from refconv.layers.batch_norm import (
     BatchNormResult,
     batch_norm,
     batch_norm_backward,
     batch_norm_backward_bound,
     batch_norm_bound,
+)
+from refconv.layers.channel_shuffle import (
+    channel_shuffle,
+    channel_shuffle_backward,
+    channel_shuffle_backward_bound,
+    channel_shuffle_bound,
+)
+from refconv.layers.concat import (
+    concat,
+    concat_backward,
+    concat_backward_bound,
+    concat_bound,
 )
 from refconv.layers.conv import conv, conv_backward, conv_backward_bound, conv_bound
 from refconv.layers.conv_transpose import (
@@ -21,7 +39,31 @@ from refconv.layers.conv_transpose import (
     conv_transpose_backward_bound,
     conv_transpose_bound,
 )
+from refconv.layers.cross_entropy import (
+    cross_entropy,
+    cross_entropy_backward,
+    cross_entropy_backward_bound,
+    cross_entropy_bound,
+)
+from refconv.layers.dropout import (
+    dropout,
+    dropout_backward,
+    dropout_backward_bound,
+    dropout_bound,
+)
+from refconv.layers.flatten import (
+    flatten,
+    flatten_backward,
+    flatten_backward_bound,
+    flatten_bound,
+)
 from refconv.layers.group_norm import group_norm, group_norm_backward, group_norm_backward_bound, group_norm_bound
+from refconv.layers.highway import (
+    highway,
+    highway_backward,
+    highway_backward_bound,
+    highway_bound,
+)
 from refconv.layers.instance_norm import (
     instance_norm,
     instance_norm_backward,
@@ -34,6 +76,36 @@ from refconv.layers.local_response_norm import (
     local_response_norm_backward,
     local_response_norm_backward_bound,
     local_response_norm_bound,
+)
+from refconv.layers.mse_loss import (
+    mse_loss,
+    mse_loss_backward,
+    mse_loss_backward_bound,
+    mse_loss_bound,
+)
+from refconv.layers.pad import (
+    pad,
+    pad_backward,
+    pad_backward_bound,
+    pad_bound,
+)
+from refconv.layers.pointwise import (
+    leaky_relu,
+    leaky_relu_backward,
+    leaky_relu_backward_bound,
+    leaky_relu_bound,
+    relu,
+    relu_backward,
+    relu_backward_bound,
+    relu_bound,
+    sigmoid,
+    sigmoid_backward,
+    sigmoid_backward_bound,
+    sigmoid_bound,
+    tanh,
+    tanh_backward,
+    tanh_backward_bound,
+    tanh_bound,
 )
 
 
@@ -106,6 +178,19 @@ operators: Mapping[str, Operator] = MappingProxyType(
                 local_response_norm_bound,
                 local_response_norm_backward_bound,
             ),
+            Operator(relu, relu_backward, relu_bound, relu_backward_bound),
+            Operator(leaky_relu, leaky_relu_backward, leaky_relu_bound, leaky_relu_backward_bound),
+            Operator(sigmoid, sigmoid_backward, sigmoid_bound, sigmoid_backward_bound),
+            Operator(tanh, tanh_backward, tanh_bound, tanh_backward_bound),
+            Operator(dropout, dropout_backward, dropout_bound, dropout_backward_bound),
+            Operator(flatten, flatten_backward, flatten_bound, flatten_backward_bound, views=True),
+            Operator(add, add_backward, add_bound, add_backward_bound, views=True),
+            Operator(concat, concat_backward, concat_bound, concat_backward_bound, views=True),
+            Operator(pad, pad_backward, pad_bound, pad_backward_bound),
+            Operator(channel_shuffle, channel_shuffle_backward, channel_shuffle_bound, channel_shuffle_backward_bound),
+            Operator(cross_entropy, cross_entropy_backward, cross_entropy_bound, cross_entropy_backward_bound),
+            Operator(mse_loss, mse_loss_backward, mse_loss_bound, mse_loss_backward_bound),
+            Operator(highway, highway_backward, highway_bound, highway_backward_bound),
         )
     }
 )

@@ -1,6 +1,5 @@
 """What breaks the rules of the norms."""
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -10,6 +9,7 @@ from properties.invalid.vocabulary import (
     Breakage,
     int_rows,
     longer,
+    real_rows,
     set_to,
     shape,
     signal_rows,
@@ -17,19 +17,7 @@ from properties.invalid.vocabulary import (
 )
 from refconv.arguments import LARGEST
 
-_NO_NUMBERS: tuple[object, ...] = ("1", None, True, 1j, (0.1,), {})
 _NO_SHAPES: tuple[object, ...] = (None, (), [], 1.5, "3", (1, 2.0), True, (None,), {3})
-
-
-def _real_rows(name: str, *, at_most: float | None = None) -> list[Breakage]:
-    """Rows of an attribute that is a number from 0, finite or `at_most` that."""
-    range_ = "be finite and at least 0" if at_most is None else f"be between 0 and {at_most}"
-    beyond = () if at_most is None else (math.nextafter(at_most, math.inf), 10.0)
-    numbers: tuple[object, ...] = (-1e-9, -1, math.nan, math.inf, -math.inf, 10**400, *beyond)
-    return [
-        *[Breakage(name, range_, set_to(name, value)) for value in numbers],
-        *[Breakage(name, "be a real number", set_to(name, value)) for value in _NO_NUMBERS],
-    ]
 
 
 def _shape_rows(*names: str) -> list[Breakage]:
@@ -67,7 +55,7 @@ def _other_shape(case: Case) -> dict[str, object]:
     return {"normalized_shape": (last + 1,)} if others or last else {}
 
 
-_COMMON = [*_real_rows("eps"), *_shape_rows("weight", "bias")]
+_COMMON = [*real_rows("eps", at_least=0), *_shape_rows("weight", "bias")]
 _NORMALIZED = "be an int or a sequence of at least one int"
 _LAST = "be the sizes of input's last axes"
 
@@ -76,7 +64,7 @@ ROWS: Mapping[str, list[Breakage]] = {
         *signal_rows(least=0),
         *_COMMON,
         *_shape_rows("running_mean", "running_var"),
-        *_real_rows("momentum", at_most=1),
+        *real_rows("momentum", at_least=0, at_most=1),
         *[
             Breakage("training", "be True or False", set_to("training", value))
             for value in (None, 1, 0, "True", np.array(True), 1.0)
@@ -114,8 +102,8 @@ ROWS: Mapping[str, list[Breakage]] = {
     "local_response_norm": [
         *signal_rows(),
         *int_rows("size", least=1),
-        *_real_rows("alpha"),
-        *_real_rows("beta"),
-        *_real_rows("k"),
+        *real_rows("alpha", at_least=0),
+        *real_rows("beta", at_least=0),
+        *real_rows("k", at_least=0),
     ],
 }

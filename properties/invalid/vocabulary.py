@@ -126,6 +126,21 @@ def int_rows(name: str, *, least: int) -> list[Breakage]:
     ]
 
 
+def real_rows(name: str, *, at_least: float = -math.inf, at_most: float = math.inf) -> list[Breakage]:
+    """Rows of an attribute that is a finite number from `at_least` to `at_most`."""
+    range_ = f"be between {at_least} and {at_most}"
+    if at_most == math.inf:
+        range_ = "be finite" if at_least == -math.inf else f"be finite and at least {at_least}"
+    low = [] if at_least == -math.inf else [at_least - 1e-9, at_least - 1]
+    high = [] if at_most == math.inf else [math.nextafter(at_most, math.inf), at_most + 9.0]
+    numbers: list[object] = [*low, *high, math.nan, math.inf, -math.inf, 10**400]
+    others: list[object] = ["1", None, True, 1j, (0.1,), {}]
+    return [
+        *[Breakage(name, range_, set_to(name, value)) for value in numbers],
+        *[Breakage(name, "be a real number", set_to(name, value)) for value in others],
+    ]
+
+
 def word_rows(name: str, words: Sequence[str]) -> list[Breakage]:
     """Rows of an attribute that is one of `words`."""
     rule = f"be one of {', '.join(map(repr, words))}"

@@ -34,30 +34,30 @@ def with_error(value, error):
 
 
 @pytest.mark.parametrize(
-    ("result", "value", "error"),
+    ("result", "value", "passed_on", "units"),
     [
-        (with_error(3.0, 0.5) + with_error(4.0, 0.25), 7, 0.75 + 7 * UNIT),
-        (with_error(3.0, 0.5) - with_error(4.0, 0.25), -1, 0.75 + UNIT),
-        (10 - with_error(4.0, 0.25), 6, 0.25 + 6 * UNIT),
-        (with_error(3.0, 0.5) * with_error(-4.0, 0.25), -12, 3 * 0.25 + (4 + 0.25) * 0.5 + 12 * UNIT),
-        (2 * with_error(4.0, 0.25), 8, 0.5 + 8 * UNIT),
-        (with_error(3.0, 0.5) / with_error(-4.0, 0.25), -0.75, (0.5 + 0.75 * 0.25) / 4 + 0.75 * UNIT),
-        (1 / with_error(4.0, 0.25), 0.25, 0.25 * 0.25 / 4 + 0.25 * UNIT),
-        (with_error(4.0, 0.25) ** 3, 64, 48 * 0.25 + 4 * 64 * UNIT),
-        (with_error(4.0, 0.25).sqrt(), 2, 0.25 / 4 + 2 * UNIT),
-        (with_error(1e-12, 1e-6).sqrt(), 1e-6, 1e-3 + 1e-6 * UNIT),
-        (with_error(0.0, 0.25).exp(), 1, 0.25 + 4 * UNIT),
-        (with_error(2.0, 0.25).log(), np.log(2), 0.125 + 4 * np.log(2) * UNIT),
-        (abs(-with_error(2.0, 0.25)), 2, 0.25),
-        (lifted(1.0, -2.0, 4.0).sum(), 3, 2 * 7 * UNIT),
-        (lifted(1.0, -2.0, 4.0).mean(), 1, 2 * 7 * UNIT / 3 + UNIT),
-        (Rounded(np.array([1.0, 3.0, 2.0]), np.array([4.0, 1.0, 2.0]), FLOAT32).max(0), 3, 4),
-        (with_error(2.0, 0.25).moved(lambda array: array[::-1])[0:1], 2, 0.25),
+        (with_error(3.0, 0.5) + with_error(4.0, 0.25), 7, 0.75, 1),
+        (with_error(3.0, 0.5) - with_error(4.0, 0.25), -1, 0.75, 1),
+        (10 - with_error(4.0, 0.25), 6, 0.25, 1),
+        (with_error(3.0, 0.5) * with_error(-4.0, 0.25), -12, 3 * 0.25 + (4 + 0.25) * 0.5, 1),
+        (2 * with_error(4.0, 0.25), 8, 0.5, 1),
+        (with_error(3.0, 0.5) / with_error(-4.0, 0.25), -0.75, (0.5 + 0.75 * 0.25) / 4, 1),
+        (1 / with_error(4.0, 0.25), 0.25, 0.25 * 0.25 / 4, 1),
+        (with_error(4.0, 0.25) ** 3, 64, 48 * 0.25, 8),
+        (with_error(4.0, 0.25).sqrt(), 2, 0.25 / 4, 1),
+        (with_error(1e-12, 1e-6).sqrt(), 1e-6, 1e-3, 1),
+        (with_error(0.0, 0.25).exp(), 1, 0.25, 8),
+        (with_error(2.0, 0.25).log(), np.log(2), 0.125, 8),
+        (abs(-with_error(2.0, 0.25)), 2, 0.25, 0),
+        (lifted(1.0, -2.0, 4.0).sum(), 3, 2 * 7 * UNIT, 0),
+        (lifted(1.0, -2.0, 4.0).mean(), 1, 2 * 7 * UNIT / 3, 1),
+        (Rounded(np.array([1.0, 3.0, 2.0]), np.array([4.0, 1.0, 2.0]), FLOAT32).max(0), 3, 4, 0),
+        (with_error(2.0, 0.25).moved(lambda array: array[::-1])[0:1], 2, 0.25, 0),
     ],
 )  # fmt: skip
-def test_errors_by_hand(result, value, error):
+def test_errors_by_hand(result, value, passed_on, units):
     assert result.value.ravel().tolist() == [value]
-    assert result.error.ravel() == pytest.approx(error, rel=1e-12)
+    assert result.error.ravel() == pytest.approx(passed_on + units * UNIT * (abs(value) + passed_on), rel=1e-12)
     assert result.shape == result.value.shape
 
 

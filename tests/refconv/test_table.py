@@ -21,12 +21,14 @@ STEP = 2.0**-300  # of a complex step: its square is beyond the precision of any
 
 
 def integers(case):
-    """The case with small integers in float64, on which sums are exact; a variance stays positive."""
+    """The case with small integers in float64, on which sums are exact, wherever there are gradients."""
+    changed = {"grad_output", *case.row.differentiable}
     arrays = {
-        name: content("integer", array.shape, "float64", index) if is_float(array) else array
+        name: content("integer", array.shape, "float64", index)
+        if name in changed and array is not None
+        else as_dtype(array, np.float64)
         for index, (name, array) in enumerate(case.arrays.items())
     }
-    arrays.update({name: abs(array) for name, array in arrays.items() if name == "running_var" and array is not None})
     return replace(case, grad_output=arrays.pop("grad_output"), inputs=tuple(arrays.values()))
 
 
@@ -99,6 +101,8 @@ def test_gradients_are_complex_steps(operator, data, seed):
     for name in differentiable(case):
         index = list(case.row.inputs).index(name)
         step = content("normal", case.arrays[name].shape, "float64", seed)
+        if step.size == 0:  # there is no direction to step in
+            continue
         inputs = [*complex_inputs[:index], complex_inputs[index] + 1j * STEP * step, *complex_inputs[index + 1 :]]
         terms = first(forward(case, inputs)).imag / STEP * case.grad_output
         gradient = step * getattr(grads, name)

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from oracle.adapters.torch_functions import convolutions, norms
+from oracle.adapters.torch_functions import convolutions, norms, pointwise
 
-_KINDS = (convolutions, norms)
+_KINDS = (convolutions, norms, pointwise)
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     name: function for kind in _KINDS for name, function in kind.FUNCTIONS.items()
 }

@@ -64,7 +64,7 @@ def _last_axes_apart(case: Case) -> bool:
     squares = np.empty(array.shape) if min(array.strides) < 0 else np.empty_like(array)
     *_, height, width = squares.shape
     *_, along_height, along_width = squares.strides
-    return height > 1 and width > 1 and along_height != width * along_width
+    return bool(height > 1 and width > 1 and along_height != width * along_width)
 
 
 _VERSIONS = "2.13.0 (CPU)"
