@@ -4,7 +4,7 @@ Each axis has its own kernel, stride, dilation and padding on either side, since
 All shrink towards one axis, one channel, a batch of one, windows of one tap, and small integers.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import hypothesis.strategies as st
@@ -228,4 +228,7 @@ def _spelled(entries: tuple[object, ...], call: Call) -> object:
     return entries[0] if short else entries
 
 
-STRATEGIES = {"conv": conv_cases, "conv_transpose": conv_transpose_cases}
+STRATEGIES: Mapping[str, Callable[[str], st.SearchStrategy[Case]]] = {
+    "conv": conv_cases,
+    "conv_transpose": conv_transpose_cases,
+}

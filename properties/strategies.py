@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 
 import hypothesis.strategies as st
 
-from properties import convolutions, norms, pointwise, resampling
+from properties import convolutions, maxima, norms, pointwise, resampling
 from properties.case import Case
 
 STRATEGIES: Mapping[str, Callable[[str], st.SearchStrategy[Case]]] = {
     **convolutions.STRATEGIES,
+    **maxima.STRATEGIES,
     **norms.STRATEGIES,
     **pointwise.STRATEGIES,
     **resampling.STRATEGIES,

@@ -8,13 +8,14 @@ import hypothesis.strategies as st
 import numpy as np
 
 from properties.case import Case
-from properties.invalid import convolutions, norms, pointwise, resampling
+from properties.invalid import convolutions, maxima, norms, pointwise, resampling
 from properties.invalid.vocabulary import Breakage, array_rows, rank, shape
 from properties.strategies import cases
 from refconv import operators
 
 _OWN: Mapping[str, list[Breakage]] = {
     **convolutions.ROWS,
+    **maxima.ROWS,
     **norms.ROWS,
     **pointwise.ROWS,
     **resampling.ROWS,
