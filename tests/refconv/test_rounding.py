@@ -94,3 +94,7 @@ def test_float64_s_own_error_is_within_the_bound_of_float64(seed):
     total = exactly(values, FLOAT64).sum()
     exact = sum(map(Fraction, values.tolist()), Fraction(0))
     assert abs(Fraction(total.value.item()) - exact) <= Fraction(total.error.item())
+
+
+def test_an_error_that_isnt_known_is_no_bound():
+    assert Rounded(np.array([1.0]), np.array([np.nan]), FLOAT32).bound().limit.tolist() == [np.inf]
