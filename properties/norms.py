@@ -101,7 +101,8 @@ def batch_norm_cases(dtype: str) -> st.SearchStrategy[Case]:
             sizes = (call.batch, *call.spatial)
             batch, *spatial = _longer(sizes, call.least)
         if math.prod(spatial) == 1:  # an expanded batch would be of equal values
-            call = call._replace(layouts=(call.layouts[0], _unexpanded(call.layouts[1]), call.layouts[2]))
+            gradient, input, weight = call.layouts
+            call = call._replace(layouts=(_unexpanded(gradient), _unexpanded(input), weight))
         if training and call.eps == 0:  # which libraries refuse
             call = call._replace(eps=1e-5)
         channels = call.groups * call.channels
