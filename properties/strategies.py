@@ -4,13 +4,15 @@ from collections.abc import Callable, Mapping
 
 import hypothesis.strategies as st
 
-from properties import convolutions, norms, pointwise
+from properties import attention, convolutions, norms, pointwise, products
 from properties.case import Case
 
 STRATEGIES: Mapping[str, Callable[[str], st.SearchStrategy[Case]]] = {
     **convolutions.STRATEGIES,
     **norms.STRATEGIES,
     **pointwise.STRATEGIES,
+    **products.STRATEGIES,
+    **attention.STRATEGIES,
 }
 DTYPES = ("float32", "float64")
 

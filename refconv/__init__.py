@@ -4,6 +4,7 @@ from refconv.arguments import InvalidTypeError, InvalidValueError
 from refconv.bounds import ARITHMETICS, Arithmetic, Bound
 from refconv.layers.add import add, add_backward
 from refconv.layers.batch_norm import BatchNormResult, batch_norm, batch_norm_backward
+from refconv.layers.capsule_routing import CapsuleRoutingGradients, capsule_routing, capsule_routing_backward
 from refconv.layers.channel_shuffle import channel_shuffle, channel_shuffle_backward
 from refconv.layers.concat import concat, concat_backward
 from refconv.layers.conv import ConvGradients, conv, conv_backward
@@ -11,12 +12,16 @@ from refconv.layers.conv_transpose import conv_transpose, conv_transpose_backwar
 from refconv.layers.cross_entropy import cross_entropy, cross_entropy_backward
 from refconv.layers.dropout import dropout, dropout_backward
 from refconv.layers.flatten import flatten, flatten_backward
+from refconv.layers.graph_conv import GraphConvGradients, graph_conv, graph_conv_backward
 from refconv.layers.group_norm import group_norm, group_norm_backward
 from refconv.layers.highway import highway, highway_backward
 from refconv.layers.instance_norm import instance_norm, instance_norm_backward
 from refconv.layers.layer_norm import layer_norm, layer_norm_backward
+from refconv.layers.linear import linear, linear_backward
 from refconv.layers.local_response_norm import local_response_norm, local_response_norm_backward
+from refconv.layers.locally_connected import locally_connected, locally_connected_backward
 from refconv.layers.mse_loss import mse_loss, mse_loss_backward
+from refconv.layers.non_local import NonLocalGradients, non_local, non_local_backward
 from refconv.layers.pad import pad, pad_backward
 from refconv.layers.pointwise import (
     leaky_relu,
@@ -28,6 +33,8 @@ from refconv.layers.pointwise import (
     tanh,
     tanh_backward,
 )
+from refconv.layers.softmax import log_softmax, log_softmax_backward, softmax, softmax_backward
+from refconv.layers.squash import squash, squash_backward
 from refconv.results import InputGradient, NormGradients
 from refconv.table import Operator, operators
 
@@ -36,16 +43,21 @@ __all__ = [
     "Arithmetic",
     "BatchNormResult",
     "Bound",
+    "CapsuleRoutingGradients",
     "ConvGradients",
+    "GraphConvGradients",
     "InputGradient",
     "InvalidTypeError",
     "InvalidValueError",
+    "NonLocalGradients",
     "NormGradients",
     "Operator",
     "add",
     "add_backward",
     "batch_norm",
     "batch_norm_backward",
+    "capsule_routing",
+    "capsule_routing_backward",
     "channel_shuffle",
     "channel_shuffle_backward",
     "concat",
@@ -60,6 +72,8 @@ __all__ = [
     "dropout_backward",
     "flatten",
     "flatten_backward",
+    "graph_conv",
+    "graph_conv_backward",
     "group_norm",
     "group_norm_backward",
     "highway",
@@ -70,10 +84,18 @@ __all__ = [
     "layer_norm_backward",
     "leaky_relu",
     "leaky_relu_backward",
+    "linear",
+    "linear_backward",
     "local_response_norm",
     "local_response_norm_backward",
+    "locally_connected",
+    "locally_connected_backward",
+    "log_softmax",
+    "log_softmax_backward",
     "mse_loss",
     "mse_loss_backward",
+    "non_local",
+    "non_local_backward",
     "operators",
     "pad",
     "pad_backward",
@@ -81,6 +103,10 @@ __all__ = [
     "relu_backward",
     "sigmoid",
     "sigmoid_backward",
+    "softmax",
+    "softmax_backward",
+    "squash",
+    "squash_backward",
     "tanh",
     "tanh_backward",
 ]

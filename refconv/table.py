@@ -4,8 +4,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from types import MappingProxyType
-from typing import Any
+from types import MappingProxyType, NoneType
+from typing import Any, get_args
 
 from refconv.layers.add import (
     add,
@@ -19,6 +19,12 @@ from refconv.layers.batch_norm import (
     batch_norm_backward,
     batch_norm_backward_bound,
     batch_norm_bound,
+)
+from refconv.layers.capsule_routing import (
+    capsule_routing,
+    capsule_routing_backward,
+    capsule_routing_backward_bound,
+    capsule_routing_bound,
 )
 from refconv.layers.channel_shuffle import (
     channel_shuffle,
@@ -57,6 +63,12 @@ from refconv.layers.flatten import (
     flatten_backward_bound,
     flatten_bound,
 )
+from refconv.layers.graph_conv import (
+    graph_conv,
+    graph_conv_backward,
+    graph_conv_backward_bound,
+    graph_conv_bound,
+)
 from refconv.layers.group_norm import group_norm, group_norm_backward, group_norm_backward_bound, group_norm_bound
 from refconv.layers.highway import (
     highway,
@@ -71,17 +83,35 @@ from refconv.layers.instance_norm import (
     instance_norm_bound,
 )
 from refconv.layers.layer_norm import layer_norm, layer_norm_backward, layer_norm_backward_bound, layer_norm_bound
+from refconv.layers.linear import (
+    linear,
+    linear_backward,
+    linear_backward_bound,
+    linear_bound,
+)
 from refconv.layers.local_response_norm import (
     local_response_norm,
     local_response_norm_backward,
     local_response_norm_backward_bound,
     local_response_norm_bound,
 )
+from refconv.layers.locally_connected import (
+    locally_connected,
+    locally_connected_backward,
+    locally_connected_backward_bound,
+    locally_connected_bound,
+)
 from refconv.layers.mse_loss import (
     mse_loss,
     mse_loss_backward,
     mse_loss_backward_bound,
     mse_loss_bound,
+)
+from refconv.layers.non_local import (
+    non_local,
+    non_local_backward,
+    non_local_backward_bound,
+    non_local_bound,
 )
 from refconv.layers.pad import (
     pad,
@@ -106,6 +136,22 @@ from refconv.layers.pointwise import (
     tanh_backward,
     tanh_backward_bound,
     tanh_bound,
+)
+from refconv.layers.softmax import (
+    log_softmax,
+    log_softmax_backward,
+    log_softmax_backward_bound,
+    log_softmax_bound,
+    softmax,
+    softmax_backward,
+    softmax_backward_bound,
+    softmax_bound,
+)
+from refconv.layers.squash import (
+    squash,
+    squash_backward,
+    squash_backward_bound,
+    squash_bound,
 )
 
 
@@ -133,7 +179,7 @@ class Operator:
     def inputs(self) -> Mapping[str, bool]:
         """The positional arrays in their order, and whether each may be None."""
         return MappingProxyType(
-            {p.name: p.default is None for p in self._parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
+            {p.name: NoneType in get_args(p.annotation) for p in self._parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
         )
 
     @cached_property
@@ -163,6 +209,10 @@ operators: Mapping[str, Operator] = MappingProxyType(
             Operator(conv, conv_backward, conv_bound, conv_backward_bound),
             Operator(conv_transpose, conv_transpose_backward, conv_transpose_bound, conv_transpose_backward_bound),
             Operator(
+                locally_connected, locally_connected_backward, locally_connected_bound, locally_connected_backward_bound
+            ),
+            Operator(linear, linear_backward, linear_bound, linear_backward_bound),
+            Operator(
                 batch_norm,
                 batch_norm_backward,
                 batch_norm_bound,
@@ -182,6 +232,9 @@ operators: Mapping[str, Operator] = MappingProxyType(
             Operator(leaky_relu, leaky_relu_backward, leaky_relu_bound, leaky_relu_backward_bound),
             Operator(sigmoid, sigmoid_backward, sigmoid_bound, sigmoid_backward_bound),
             Operator(tanh, tanh_backward, tanh_bound, tanh_backward_bound),
+            Operator(softmax, softmax_backward, softmax_bound, softmax_backward_bound),
+            Operator(log_softmax, log_softmax_backward, log_softmax_bound, log_softmax_backward_bound),
+            Operator(squash, squash_backward, squash_bound, squash_backward_bound),
             Operator(dropout, dropout_backward, dropout_bound, dropout_backward_bound),
             Operator(flatten, flatten_backward, flatten_bound, flatten_backward_bound, views=True),
             Operator(add, add_backward, add_bound, add_backward_bound, views=True),
@@ -191,6 +244,9 @@ operators: Mapping[str, Operator] = MappingProxyType(
             Operator(cross_entropy, cross_entropy_backward, cross_entropy_bound, cross_entropy_backward_bound),
             Operator(mse_loss, mse_loss_backward, mse_loss_bound, mse_loss_backward_bound),
             Operator(highway, highway_backward, highway_bound, highway_backward_bound),
+            Operator(graph_conv, graph_conv_backward, graph_conv_bound, graph_conv_backward_bound),
+            Operator(non_local, non_local_backward, non_local_bound, non_local_backward_bound),
+            Operator(capsule_routing, capsule_routing_backward, capsule_routing_bound, capsule_routing_backward_bound),
         )
     }
 )

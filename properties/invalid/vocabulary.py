@@ -117,11 +117,11 @@ def padding_rows() -> list[Breakage]:
     ]
 
 
-def int_rows(name: str, *, least: int) -> list[Breakage]:
-    """Rows of an attribute that is an int from `least`."""
-    range_ = f"be between {least} and {LARGEST}"
+def int_rows(name: str, *, least: int, most: int = LARGEST) -> list[Breakage]:
+    """Rows of an attribute that is an int from `least` to `most`."""
+    range_ = f"be between {least} and {most}"
     return [
-        *[Breakage(name, range_, set_to(name, value)) for value in (least - 1, least - 2, LARGEST + 1)],
+        *[Breakage(name, range_, set_to(name, value)) for value in (least - 1, least - 2, most + 1, LARGEST + 1)],
         *[Breakage(name, "be an int", set_to(name, value)) for value in (*NO_INTS, (1,))],
     ]
 
@@ -138,6 +138,14 @@ def real_rows(name: str, *, at_least: float = -math.inf, at_most: float = math.i
     return [
         *[Breakage(name, range_, set_to(name, value)) for value in numbers],
         *[Breakage(name, "be a real number", set_to(name, value)) for value in others],
+    ]
+
+
+def axis_rows() -> list[Breakage]:
+    """Rows of an attribute that is an axis of an input with at most five."""
+    return [
+        *[Breakage("axis", "be an int", set_to("axis", value)) for value in NO_INTS],
+        *[Breakage("axis", "be between -", set_to("axis", value)) for value in (5, -6, LARGEST + 1, 10**30)],
     ]
 
 

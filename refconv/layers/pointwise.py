@@ -301,7 +301,8 @@ def _away_from_zero(x: Array) -> Array:
 
 def _sigmoid(arithmetic: Arithmetic, input: Array) -> Rounded:
     power = exactly(-abs(input), arithmetic).exp()
-    return where(input < 0, power, 1.0) / (1 + power)
+    sigmoid: Rounded = where(input < 0, power, 1.0) / (1 + power)
+    return sigmoid
 
 
 def _tanh(arithmetic: Arithmetic, input: Array) -> Rounded:

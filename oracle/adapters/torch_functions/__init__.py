@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from oracle.adapters.torch_functions import convolutions, norms, pointwise
+from oracle.adapters.torch_functions import attention, convolutions, norms, pointwise, products
 
-_KINDS = (convolutions, norms, pointwise)
+_KINDS = (convolutions, norms, pointwise, products, attention)
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     name: function for kind in _KINDS for name, function in kind.FUNCTIONS.items()
 }
