@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import hypothesis.strategies as st
 
-from properties import convolutions, maxima, norms, pointwise, resampling
+from properties import attention, convolutions, maxima, norms, pointwise, products, resampling
 from properties.case import Case
 
 STRATEGIES: Mapping[str, Callable[[str], st.SearchStrategy[Case]]] = {
@@ -13,6 +13,8 @@ STRATEGIES: Mapping[str, Callable[[str], st.SearchStrategy[Case]]] = {
     **norms.STRATEGIES,
     **pointwise.STRATEGIES,
     **resampling.STRATEGIES,
+    **products.STRATEGIES,
+    **attention.STRATEGIES,
 }
 DTYPES = ("float32", "float64")
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from properties.case import Case
 from properties.invalid.vocabulary import (
-    NO_INTS,
     Breakage,
+    axis_rows,
     int_rows,
     padding_rows,
     rank,
@@ -92,8 +92,7 @@ ROWS: Mapping[str, list[Breakage]] = {
     "flatten": [Breakage("input", "have at least 1 axis", _without_axes)],
     "add": _shape_rows("other"),
     "concat": [
-        *[Breakage("axis", "be an int", set_to("axis", value)) for value in NO_INTS],
-        *[Breakage("axis", "be between -", set_to("axis", value)) for value in (5, -6, LARGEST + 1, 10**30)],
+        *axis_rows(),
         Breakage("other", "have the shape of input", _other_size),
         Breakage("other", "have the shape of input", with_array("other", lambda array: array[None])),
     ],
