@@ -19,11 +19,11 @@ from refconv.arguments import Array
 
 _BATCHES = (1, 2, 3) * 4 + (0,) + (1, 2, 3) * 4  # the ends of a range are drawn more often
 _SIZES = (1, 2, 3, 5, 8)
-_LENGTHS = (2, 3, 4, 5, 8, 10) * 8 + (1,) + (7, 9, 16, 17, 33) * 8  # of one value, softmax is 1
+_LENGTHS = (2, 3, 4, 5, 8, 10, 1, 7, 9, 16, 17, 33)
 _MILD = ("integer", "normal", "normal")
 _VARIED = tuple(name for name in LAYOUTS if name != "constant")
 _FAR = np.array([1e4, -1e4, 0.0, 100.0, -750.0])  # beyond what exp takes in float32 or float64
-_POSITIONS = {1: ((2, 3, 4, 5, 7, 9, 16),), 2: ((1, 2, 3, 4), (2, 3, 4, 5)), 3: ((1, 2), (2, 3), (1, 2, 3))}
+_POSITIONS = {1: ((1, 2, 3, 4, 5, 7, 9, 16),), 2: ((1, 2, 3, 4), (1, 2, 3, 4, 5)), 3: ((1, 2), (1, 2, 3), (1, 2, 3))}
 
 
 def _fillings(arrays: int, contents: Sequence[str], *, constant: bool) -> st.SearchStrategy[Filling]:
@@ -40,12 +40,15 @@ def _along_an_axis(
 
     def cases(dtype: str) -> st.SearchStrategy[Case]:
         def build(
-            batch: int, others: tuple[int, ...], length: int, number: int, options: tuple[bool, bool], filling: Filling
+            ndim: int, sizes: tuple[int, ...], length: int, number: int, options: tuple[bool, bool], filling: Filling
         ) -> Case:
             negative, placed = options
-            sizes = (batch, *others)
-            axis = number % len(sizes)
-            shape = (*sizes[:axis], length if axis or batch else 0, *sizes[axis + 1 :])
+            axis = number % ndim
+            if (
+                length == 1 and filling.seed % 8 != 3
+            ):  # rarely: of one value, softmax is 1, and squash's slope hard to see
+                length = 6
+            shape = (*sizes[:axis], length if axis or sizes[0] else 0, *sizes[axis + 1 : ndim])
             rng = np.random.default_rng(filling.seed + 1)
             signal = content(filling.held if length > 1 else "normal", shape, dtype, rng)
             if placed:
@@ -57,11 +60,10 @@ def _along_an_axis(
             return filling.case(operator, {"axis": axis - len(shape) if negative else axis}, arrays, dtype)
 
         size = st.sampled_from(_SIZES)
-        others = st.one_of(st.tuples(size), st.tuples(), st.tuples(size, size), st.tuples(size, size, size))
         return st.builds(
             build,
-            st.sampled_from(_BATCHES),
-            others,
+            st.sampled_from((2, 1, 3, 4)),
+            st.tuples(st.sampled_from(_BATCHES), size, size, size),
             st.sampled_from(_LENGTHS),
             st.sampled_from((1, 1, 0, 2, 3)),
             st.tuples(st.booleans(), st.sampled_from((False, False, True))),
@@ -98,6 +100,9 @@ def non_local_cases(dtype: str) -> st.SearchStrategy[Case]:
         filling: Filling,
     ) -> Case:
         batch, channels, inner = sizes
+        embedded = mode != "gaussian"
+        if embedded and set(spatial) == {1}:  # theta and phi would change nothing
+            spatial = (*spatial[:-1], 2)
         rng = np.random.default_rng(filling.seed + 1)
         shapes = {"input": (batch, channels, *spatial), "theta": (inner, channels), "phi": (inner, channels)}
         made = {name: content(filling.kind, shape, dtype, rng) * scale for name, shape in shapes.items()}
@@ -108,7 +113,6 @@ def non_local_cases(dtype: str) -> st.SearchStrategy[Case]:
                 made[name][0, 0] = first
             kept = tuple("contiguous" if layout == "expanded" else layout for layout in filling.layouts)
             filling = filling._replace(layouts=kept)
-        embedded = mode != "gaussian"
         arrays: dict[str, Described] = {
             "grad_output": (batch, inner, *spatial),
             "input": made["input"],

@@ -18,7 +18,10 @@ _NODES = (1, 2, 3, 4, 5, 7, 9)
 def linear_cases(dtype: str) -> st.SearchStrategy[Case]:
     """Cases of `linear`, with 0 to 3 axes before the last."""
 
-    def build(leading: tuple[int, ...], features: tuple[int, int], bias: bool, filling: Filling) -> Case:
+    def build(
+        axes: int, sizes: tuple[int, int, int], last: bool, features: tuple[int, int], bias: bool, filling: Filling
+    ) -> Case:
+        leading = sizes[:axes][:: -1 if last else 1]
         in_features, out_features = features
         arrays: dict[str, Described] = {
             "grad_output": (*leading, out_features),
@@ -28,10 +31,16 @@ def linear_cases(dtype: str) -> st.SearchStrategy[Case]:
         }
         return filling.case("linear", {}, arrays, dtype)
 
-    batch, size = st.sampled_from(_BATCHES), st.sampled_from((1, 2, 3, 5))
-    leading = st.one_of(st.tuples(batch), st.tuples(), st.tuples(batch, size), st.tuples(size, batch, size))
-    features = st.tuples(st.sampled_from(_FEATURES), st.sampled_from(_FEATURES))
-    return st.builds(build, leading, features, st.booleans(), fillings(3))
+    size, features = st.sampled_from((1, 2, 3, 5)), st.sampled_from(_FEATURES)
+    return st.builds(
+        build,
+        st.sampled_from((1, 2, 0, 3, 1, 2, 3)),
+        st.tuples(st.sampled_from(_BATCHES), size, size),
+        st.booleans(),  # whether the batch, which may be empty, comes last
+        st.tuples(features, features),
+        st.booleans(),
+        fillings(3),
+    )
 
 
 def graph_conv_cases(dtype: str) -> st.SearchStrategy[Case]:
