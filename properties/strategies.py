@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping
 
 import hypothesis.strategies as st
 
-from properties import convolutions, norms, pointwise
+from properties import convolutions, norms, pointwise, resampling
 from properties.case import Case
 
 STRATEGIES: Mapping[str, Callable[[str], st.SearchStrategy[Case]]] = {
     **convolutions.STRATEGIES,
     **norms.STRATEGIES,
     **pointwise.STRATEGIES,
+    **resampling.STRATEGIES,
 }
 DTYPES = ("float32", "float64")
 

@@ -6,7 +6,20 @@ import pytest
 from hypothesis import given
 
 from refconv.bounds import FLOAT32, FLOAT64, TF32
-from refconv.rounding import Rounded, einsum, exactly
+from refconv.rounding import (
+    Rounded,
+    by_complex_steps,
+    composed,
+    einsum,
+    exactly,
+    exp,
+    largest,
+    log,
+    sqrt,
+    values,
+    where,
+    zeros_like,
+)
 
 SEEDS = st.integers(0, 2**32 - 1)
 UNIT = 2.0**-24 + 2.0**-53
@@ -94,3 +107,38 @@ def test_float64_s_own_error_is_within_the_bound_of_float64(seed):
     total = exactly(values, FLOAT64).sum()
     exact = sum(map(Fraction, values.tolist()), Fraction(0))
     assert abs(Fraction(total.value.item()) - exact) <= Fraction(total.error.item())
+
+
+def test_errors_of_the_argument_are_carried_at_once():
+    def formula(x):
+        return x / (x + 1)  # step by step, the error of x counts twice
+
+    x = with_error(3.0, 0.5)
+    found = composed(formula, x, by_complex_steps(formula, 0))
+    own = formula(lifted(3.0))
+    assert found.value.tolist() == [0.75]
+    assert found.error.tolist() == pytest.approx([own.error.item() + 0.5 / 16], rel=1e-12)
+    assert composed(formula, np.array([3.0]), by_complex_steps(formula, 0)).tolist() == [0.75]
+
+
+def test_derivatives_along_an_axis_are_found_one_by_one():
+    def formula(x):
+        return x * x.sum(1, keepdims=True)
+
+    carry = by_complex_steps(formula, 1)
+    x, errors = np.array([[1.0, -3.0], [2.0, 5.0]]), np.array([[0.5, 0.25], [0.0, 0.0]])
+    assert carry(x, errors) == pytest.approx(np.array([[1 * 0.5 + 1 * 0.25, 3 * 0.5 + 5 * 0.25], [0, 0]]), rel=1e-12)
+    assert carry(x, 0 * errors).tolist() == [[0, 0], [0, 0]]
+
+
+def test_the_functions_take_plain_arrays_as_well():
+    x = np.array([[4.0, 1.0]])
+    for function in (exp, log, sqrt):
+        assert (values(function(exactly(x, FLOAT32))) == function(x)).all()
+    assert largest(x, 1).tolist() == values(largest(exactly(x, FLOAT32), 1)).tolist() == [[4]]
+    assert largest(x + 5j, 1).tolist() == [[4]]
+    assert einsum("ij,kj->ik", x, x).tolist() == [[17]]
+    assert where(x > 2, x, -x).tolist() == [[4, -1]]
+    zeros = zeros_like(with_error(3.0, 0.5))
+    assert (zeros.value.tolist(), zeros.error.tolist()) == ([0], [0])
+    assert zeros_like(x.astype(np.float32)).dtype == np.float32

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from oracle.adapters.torch_functions import convolutions, norms, pointwise
+from oracle.adapters.torch_functions import averages, convolutions, norms, pointwise, upsampling
 
-_KINDS = (convolutions, norms, pointwise)
+_KINDS = (convolutions, averages, upsampling, norms, pointwise)
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     name: function for kind in _KINDS for name, function in kind.FUNCTIONS.items()
 }
