@@ -30,7 +30,7 @@ def _signals(ranks: Sequence[int]) -> st.SearchStrategy[tuple[int, ...]]:
 
 def _shapes() -> st.SearchStrategy[tuple[int, ...]]:
     """Draw shapes of any number of axes from one."""
-    return _signals((1, 0, 2, 3)) | st.tuples(st.sampled_from(_BATCHES))
+    return st.tuples(st.sampled_from(_BATCHES)) | _signals((0, 1, 2, 3))  # what takes the fewest choices comes first
 
 
 def _positive_first(array: Array) -> Array:
@@ -113,7 +113,7 @@ def concat_cases(dtype: str) -> st.SearchStrategy[Case]:
 
     axes = st.sampled_from((1, 1, 1, 0, 2, 3, 4))
     lengths = st.sampled_from((1, 2, 3, 5, 8))
-    return st.builds(build, _signals((1, 0, 2, 3)), axes, lengths, st.booleans(), fillings(3))
+    return st.builds(build, _signals((0, 1, 2, 3)), axes, lengths, st.booleans(), fillings(3))
 
 
 def pad_cases(dtype: str) -> st.SearchStrategy[Case]:

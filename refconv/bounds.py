@@ -141,7 +141,7 @@ def either(one: Bound, other: Bound) -> Bound:
     return Bound(*(np.maximum(*errors) for errors in zip(one, other, strict=True)))
 
 
-def scaled(bound: Bound, arithmetic: Arithmetic, value: Array, scale: Array | float, roundings: int = 2) -> Bound:
+def scaled(bound: Bound, arithmetic: Arithmetic, value: Array, scale: Array | float, roundings: float = 2) -> Bound:
     """Bound ``value = scale * sum`` by the `bound` of the sum, whether by a division or by the rounded reciprocal."""
     exponent = np.frexp(np.asarray(scale, np.float64))[0]
     rounded = roundings * (arithmetic.accumulation + FLOAT64.accumulation)
