@@ -264,7 +264,7 @@ def _scaled_norm_of(window, p):
         for kh in range(KH):
             for kw in range(KW):
                 largest = max(largest, abs(window[kd, kh, kw].real))
-    scale = largest if 0 < largest < np.inf else largest * 0 + 1
+    scale = largest if 0 < largest < np.inf else window.dtype.type(1).real
     total = window.dtype.type(0)
     for kd in range(KD):
         for kh in range(KH):
