@@ -36,7 +36,7 @@ CONTENTS: dict[str, Callable[[Generator, tuple[int, ...]], Array]] = {
 
 def content(kind: str, shape: tuple[int, ...], dtype: str, seed: int | Generator) -> Array:
     """Return a contiguous array of one of `CONTENTS`, of mixed sign, the same for the same seed."""
-    return CONTENTS[kind](np.random.default_rng(seed), shape).astype(dtype)
+    return np.asarray(CONTENTS[kind](np.random.default_rng(seed), shape), dtype)
 
 
 def _channels_last(array: Array) -> Array:
@@ -44,7 +44,8 @@ def _channels_last(array: Array) -> Array:
 
 
 def _sliced(array: Array) -> Array:
-    room = np.full((array.shape[0], array.shape[1] + 2, *array.shape[2:]), np.nan, array.dtype)
+    poison = np.nan if array.dtype.kind == "f" else np.iinfo(array.dtype).min
+    room = np.full((array.shape[0], array.shape[1] + 2, *array.shape[2:]), poison, array.dtype)
     room[:, 1:-1] = array
     return room[:, 1:-1]
 

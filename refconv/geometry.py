@@ -73,7 +73,7 @@ def read_window(
     )
     if words and isinstance(padding, str):
         return window._replace(padding=_worded_padding(padding, window))
-    return window._replace(padding=_padding_pairs(padding, rank))
+    return window._replace(padding=read_padding(padding, rank))
 
 
 def read_pool_window(
@@ -112,7 +112,8 @@ def _worded_padding(word: str, window: Window) -> tuple[tuple[int, int], ...]:
     return tuple((total // 2, total - total // 2) for total in totals)
 
 
-def _padding_pairs(padding: object, rank: int) -> tuple[tuple[int, int], ...]:
+def read_padding(padding: object, rank: int) -> tuple[tuple[int, int], ...]:
+    """Return `padding`, an int, or an int or a (before, after) pair for each of `rank` axes, as pairs."""
     entries = (padding,) * rank if is_integer(padding) else padding
     if isinstance(entries, tuple | list) and len(entries) == rank:
         pairs = [(entry, entry) if is_integer(entry) else entry for entry in entries]

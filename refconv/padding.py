@@ -15,7 +15,7 @@ from refconv.geometry import Window
 MODES = ("zeros", "reflect", "replicate", "circular")
 
 
-def check_mode(mode: str, signal: Array, window: Window) -> None:
+def check_mode(mode: str, signal: Array, window: Window, argument: str = "padding_mode") -> None:
     """Refuse a padding that `mode` has no values for, or whose copy is too large.
 
     Reflect needs sides below the signal's size, circular at most that.
@@ -26,7 +26,7 @@ def check_mode(mode: str, signal: Array, window: Window) -> None:
     words, slack = {"reflect": ("smaller than", -1), "circular": ("at most", 0)}.get(mode, ("", LARGEST))
     if any(max(pair) > length + slack for length, pair in zip(size, window.padding, strict=True)):
         raise InvalidValueError(
-            "padding", f"be {words} the input's size {size} where padding_mode is {mode!r}", window.padding
+            "padding", f"be {words} the input's size {size} where {argument} is {mode!r}", window.padding
         )
     padded = (length + before + after for length, (before, after) in zip(size, window.padding, strict=True))
     fits_memory("padded input", (*signal.shape[:2], *padded), signal.dtype)

@@ -117,19 +117,42 @@ def padding_rows() -> list[Breakage]:
     ]
 
 
-def int_rows(name: str, *, least: int, optional: bool = False) -> list[Breakage]:
-    """Rows of an attribute that is an int from `least`, or None if `optional`."""
-    range_ = f"be between {least} and {LARGEST}"
+def int_rows(name: str, *, least: int, most: int = LARGEST, optional: bool = False) -> list[Breakage]:
+    """Rows of an attribute that is an int from `least` to `most`, or None if `optional`."""
+    range_ = f"be between {least} and {most}"
     others = [value for value in (*NO_INTS, (1,)) if not (optional and value is None)]
     return [
-        *[Breakage(name, range_, set_to(name, value)) for value in (least - 1, least - 2, LARGEST + 1)],
+        *[Breakage(name, range_, set_to(name, value)) for value in (least - 1, least - 2, most + 1, LARGEST + 1)],
         *[Breakage(name, "be an int", set_to(name, value)) for value in others],
+    ]
+
+
+def real_rows(name: str, *, at_least: float = -math.inf, at_most: float = math.inf) -> list[Breakage]:
+    """Rows of an attribute that is a finite number from `at_least` to `at_most`."""
+    range_ = f"be between {at_least} and {at_most}"
+    if at_most == math.inf:
+        range_ = "be finite" if at_least == -math.inf else f"be finite and at least {at_least}"
+    low = [] if at_least == -math.inf else [at_least - 1e-9, at_least - 1]
+    high = [] if at_most == math.inf else [math.nextafter(at_most, math.inf), at_most + 9.0]
+    numbers: list[object] = [*low, *high, math.nan, math.inf, -math.inf, 10**400]
+    others: list[object] = ["1", None, True, 1j, (0.1,), {}]
+    return [
+        *[Breakage(name, range_, set_to(name, value)) for value in numbers],
+        *[Breakage(name, "be a real number", set_to(name, value)) for value in others],
     ]
 
 
 def bool_rows(name: str) -> list[Breakage]:
     """Rows of an attribute that is True or False."""
     return [Breakage(name, "be True or False", set_to(name, value)) for value in (0, 1, None, "True", 1.0, (True,))]
+
+
+def axis_rows() -> list[Breakage]:
+    """Rows of an attribute that is an axis of an input with at most five."""
+    return [
+        *[Breakage("axis", "be an int", set_to("axis", value)) for value in NO_INTS],
+        *[Breakage("axis", "be between -", set_to("axis", value)) for value in (5, -6, LARGEST + 1, 10**30)],
+    ]
 
 
 def word_rows(name: str, words: Sequence[str]) -> list[Breakage]:

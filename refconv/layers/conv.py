@@ -140,7 +140,9 @@ def conv_backward(
     I. Goodfellow, Y. Bengio, A. Courville, Deep Learning, 2016, section 9.5.
     """
     call = _read(input, weight, bias, stride, padding, dilation, groups, padding_mode)
-    grad = read_grad_output(grad_output, call.signal, (*call.signal.shape[:1], call.weight.shape[0], *call.size))
+    grad = arguments.matching(
+        "grad_output", grad_output, call.signal, (*call.signal.shape[:1], call.weight.shape[0], *call.size)
+    )
     signal, window = _padded(call)
     grad_signal = correlate_transposed(grad, call.weight, window, call.groups, signal.shape[2:])
     return ConvGradients(
@@ -226,16 +228,7 @@ def read_bias(bias: object, signal: Array, out_channels: int) -> Array | None:
     """Check that `bias` is None or has an entry for each of `out_channels`."""
     if bias is None:
         return None
-    offsets = arguments.array("bias", bias, like=signal)
-    arguments.shape("bias", offsets, (out_channels,))
-    return offsets
-
-
-def read_grad_output(grad_output: object, signal: Array, shape: tuple[int, ...]) -> Array:
-    """Check that `grad_output` has the `shape` of the output."""
-    grad = arguments.array("grad_output", grad_output, like=signal)
-    arguments.shape("grad_output", grad, shape)
-    return grad
+    return arguments.matching("bias", bias, signal, (out_channels,))
 
 
 @np.errstate(all="ignore")  # the loops don't warn of what overflows, either

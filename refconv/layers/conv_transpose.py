@@ -19,7 +19,6 @@ from refconv.layers.conv import (
     add_bias,
     read_arrays,
     read_bias,
-    read_grad_output,
     sum_of_channels,
 )
 
@@ -133,7 +132,9 @@ def conv_transpose_backward(
     """
     call = _read(input, weight, bias, stride, padding, output_padding, dilation, groups)
     out_channels = call.weight.shape[1] * call.groups
-    grad = read_grad_output(grad_output, call.signal, (*call.signal.shape[:1], out_channels, *call.size))
+    grad = arguments.matching(
+        "grad_output", grad_output, call.signal, (*call.signal.shape[:1], out_channels, *call.size)
+    )
     return ConvGradients(
         input=correlate(grad, call.weight, call.window, call.groups, call.signal.shape[2:]),
         weight=correlate_signals(call.signal, grad, call.window, call.groups),

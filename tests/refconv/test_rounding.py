@@ -6,7 +6,20 @@ import pytest
 from hypothesis import given
 
 from refconv.bounds import FLOAT32, FLOAT64, TF32
-from refconv.rounding import Rounded, einsum, exactly
+from refconv.rounding import (
+    Rounded,
+    along,
+    composed,
+    einsum,
+    exactly,
+    exp,
+    largest,
+    log,
+    sqrt,
+    values,
+    where,
+    zeros_like,
+)
 
 SEEDS = st.integers(0, 2**32 - 1)
 UNIT = 2.0**-24 + 2.0**-53
@@ -21,30 +34,30 @@ def with_error(value, error):
 
 
 @pytest.mark.parametrize(
-    ("result", "value", "error"),
+    ("result", "value", "passed_on", "units"),
     [
-        (with_error(3.0, 0.5) + with_error(4.0, 0.25), 7, 0.75 + 7 * UNIT),
-        (with_error(3.0, 0.5) - with_error(4.0, 0.25), -1, 0.75 + UNIT),
-        (10 - with_error(4.0, 0.25), 6, 0.25 + 6 * UNIT),
-        (with_error(3.0, 0.5) * with_error(-4.0, 0.25), -12, 3 * 0.25 + 4 * 0.5 + 12 * UNIT),
-        (2 * with_error(4.0, 0.25), 8, 0.5 + 8 * UNIT),
-        (with_error(3.0, 0.5) / with_error(-4.0, 0.25), -0.75, (0.5 + 0.75 * 0.25) / 4 + 0.75 * UNIT),
-        (1 / with_error(4.0, 0.25), 0.25, 0.25 * 0.25 / 4 + 0.25 * UNIT),
-        (with_error(4.0, 0.25) ** 3, 64, 48 * 0.25 + 4 * 64 * UNIT),
-        (with_error(4.0, 0.25).sqrt(), 2, 0.25 / 4 + 2 * UNIT),
-        (with_error(1e-12, 1e-6).sqrt(), 1e-6, 1e-3 + 1e-6 * UNIT),
-        (with_error(0.0, 0.25).exp(), 1, 0.25 + 4 * UNIT),
-        (with_error(2.0, 0.25).log(), np.log(2), 0.125 + 4 * np.log(2) * UNIT),
-        (abs(-with_error(2.0, 0.25)), 2, 0.25),
-        (lifted(1.0, -2.0, 4.0).sum(), 3, 2 * 7 * UNIT),
-        (lifted(1.0, -2.0, 4.0).mean(), 1, 2 * 7 * UNIT / 3 + UNIT),
-        (Rounded(np.array([1.0, 3.0, 2.0]), np.array([4.0, 1.0, 2.0]), FLOAT32).max(0), 3, 4),
-        (with_error(2.0, 0.25).moved(lambda array: array[::-1])[0:1], 2, 0.25),
+        (with_error(3.0, 0.5) + with_error(4.0, 0.25), 7, 0.75, 1),
+        (with_error(3.0, 0.5) - with_error(4.0, 0.25), -1, 0.75, 1),
+        (10 - with_error(4.0, 0.25), 6, 0.25, 1),
+        (with_error(3.0, 0.5) * with_error(-4.0, 0.25), -12, 3 * 0.25 + (4 + 0.25) * 0.5, 1),
+        (2 * with_error(4.0, 0.25), 8, 0.5, 1),
+        (with_error(3.0, 0.5) / with_error(-4.0, 0.25), -0.75, (0.5 + 0.75 * 0.25) / 4, 1),
+        (1 / with_error(4.0, 0.25), 0.25, 0.25 * 0.25 / 4, 1),
+        (with_error(4.0, 0.25) ** 3, 64, 48 * 0.25, 8),
+        (with_error(4.0, 0.25).sqrt(), 2, 0.25 / 4, 1),
+        (with_error(1e-12, 1e-6).sqrt(), 1e-6, 1e-3, 1),
+        (with_error(0.0, 0.25).exp(), 1, 0.25, 8),
+        (with_error(2.0, 0.25).log(), np.log(2), 0.125, 8),
+        (abs(-with_error(2.0, 0.25)), 2, 0.25, 0),
+        (lifted(1.0, -2.0, 4.0).sum(), 3, 2 * 7 * UNIT, 0),
+        (lifted(1.0, -2.0, 4.0).mean(), 1, 2 * 7 * UNIT / 3, 1),
+        (Rounded(np.array([1.0, 3.0, 2.0]), np.array([4.0, 1.0, 2.0]), FLOAT32).max(0), 3, 4, 0),
+        (with_error(2.0, 0.25).moved(lambda array: array[::-1])[0:1], 2, 0.25, 0),
     ],
 )  # fmt: skip
-def test_errors_by_hand(result, value, error):
+def test_errors_by_hand(result, value, passed_on, units):
     assert result.value.ravel().tolist() == [value]
-    assert result.error.ravel() == pytest.approx(error, rel=1e-12)
+    assert result.error.ravel() == pytest.approx(passed_on + units * UNIT * (abs(value) + passed_on), rel=1e-12)
     assert result.shape == result.value.shape
 
 
@@ -94,3 +107,50 @@ def test_float64_s_own_error_is_within_the_bound_of_float64(seed):
     total = exactly(values, FLOAT64).sum()
     exact = sum(map(Fraction, values.tolist()), Fraction(0))
     assert abs(Fraction(total.value.item()) - exact) <= Fraction(total.error.item())
+
+
+def test_errors_of_the_argument_are_carried_at_once():
+    def formula(x):
+        return x / (x + 1)  # step by step, the error of x counts twice
+
+    x = with_error(3.0, 0.5)
+    found = composed(formula, x, lambda x, errors: errors / (x + 1) ** 2)
+    assert found.value.tolist() == [0.75]
+    assert found.error.tolist() == pytest.approx([formula(lifted(3.0)).error.item() + 0.5 / 16], rel=1e-12)
+    assert composed(formula, np.array([3.0]), None).tolist() == [0.75]
+
+
+def test_derivatives_along_an_axis_are_found_one_by_one():
+    def formula(x, y):
+        return x * (x * y).sum(1, keepdims=True)
+
+    value, error = np.array([[1.0, -3.0], [2.0, 5.0]]), 2.0**-20 * np.array([[2.0, 1.0], [0.0, 0.0]])
+    y = exactly(np.array([[1.0, 1.0], [1.0, 1.0]]), FLOAT32)
+    found = along(formula, 1, Rounded(value, error, FLOAT32), y)
+    own = formula(exactly(value, FLOAT32), y).error
+    assert (found.value == formula(value, values(y))).all()
+    # (x1 + x2) x1 has the slopes 2 x1 + x2 = -1 and x1 = 1, (x1 + x2) x2 those x2 = -3 and x1 + 2 x2 = -5.
+    assert found.error - own == pytest.approx(2.0**-20 * np.array([[2 + 1, 6 + 5], [0, 0]]), rel=1e-9)
+    assert along(formula, 1, value, values(y)).tolist() == found.value.tolist()
+
+
+def test_a_vector_no_larger_than_its_errors_carries_them_step_by_step():
+    def square(x):
+        return x * x  # of slope 0 at 0
+
+    x = Rounded(np.array([[0.0], [1.0]]), np.array([[0.5], [0.25]]), FLOAT32)
+    assert along(square, 1, x).error.tolist() == square(x).error.tolist()
+    assert along(square, 1, x).error[0, 0] >= 0.25
+
+
+def test_the_functions_take_plain_arrays_as_well():
+    x = np.array([[4.0, 1.0]])
+    for function in (exp, log, sqrt):
+        assert (values(function(exactly(x, FLOAT32))) == function(x)).all()
+    assert largest(x, 1).tolist() == values(largest(exactly(x, FLOAT32), 1)).tolist() == [[4]]
+    assert largest(x + 5j, 1).tolist() == [[4]]
+    assert einsum("ij,kj->ik", x, x).tolist() == [[17]]
+    assert where(x > 2, x, -x).tolist() == [[4, -1]]
+    zeros = zeros_like(with_error(3.0, 0.5))
+    assert (zeros.value.tolist(), zeros.error.tolist()) == ([0], [0])
+    assert zeros_like(x.astype(np.float32)).dtype == np.float32

@@ -1,0 +1,131 @@
+"""The cross-entropy of class scores and class indices: the mean negative log-likelihood under a softmax.
+
+output = mean of log(sum of exp(input[n, c, p]) over c) - input[n, target[n, p], p] over n and p
+"""
+
+import numpy as np
+
+from refconv import arguments
+from refconv.arguments import Array, InvalidValueError
+from refconv.bounds import Arithmetic, Bound
+from refconv.results import InputGradient
+from refconv.rounding import Rounded, exactly
+
+
+@np.errstate(all="ignore")
+def cross_entropy(input: Array, target: Array) -> Array:
+    """Return the mean of ``-log(softmax(input))`` at the target classes.
+
+    Parameters
+    ----------
+    input : array, shape (batch, classes, *spatial)
+        Scores (logits): float32, float64 or complex128, with 0 to 3 spatial axes, in any memory layout.
+    target : array of int64, shape (batch, *spatial)
+        The classes, from 0 to ``classes - 1``. It has no gradient.
+
+    Returns
+    -------
+    array, shape ()
+        In the dtype of `input`; NaN where the batch is empty, as in PyTorch.
+
+    Raises
+    ------
+    InvalidTypeError, InvalidValueError
+        An argument of a type, dtype or shape that isn't named above; a class that there isn't.
+
+    Notes
+    -----
+    The scores are shifted by their maximum first, so that nothing overflows. Keras takes probabilities unless it is
+    told ``from_logits=True``. The mean is over all targets, in PyTorch, Keras and ONNX alike; textbooks also sum.
+
+    References
+    ----------
+    ``torch.nn.functional.cross_entropy``; ONNX SoftmaxCrossEntropyLoss.
+    """
+    x, chosen = _read(input, target)
+    shifted = x - _largest(x)
+    losses = np.log(np.exp(shifted).sum(axis=1, keepdims=True)) - np.take_along_axis(shifted, chosen, axis=1)
+    return np.array(losses.sum() / x.real.dtype.type(losses.size), x.dtype)
+
+
+@np.errstate(all="ignore")
+def cross_entropy_backward(grad_output: Array, input: Array, target: Array) -> InputGradient:
+    """Return the gradient of ``cross_entropy(input, target) * grad_output``.
+
+    ::
+
+        grad_input[n, c, p] = grad_output * (softmax(input)[n, c, p] - (c == target[n, p])) / targets
+
+    Parameters
+    ----------
+    grad_output : array, shape ()
+        Of the dtype of `input`.
+    input, target
+        As for :func:`cross_entropy`.
+
+    Returns
+    -------
+    InputGradient
+
+    Raises
+    ------
+    InvalidTypeError, InvalidValueError
+        As for :func:`cross_entropy`; also for a `grad_output` that isn't of the output's shape and dtype.
+    """
+    x, chosen = _read(input, target)
+    grad = arguments.matching("grad_output", grad_output, x, ())
+    powers = np.exp(x - _largest(x))
+    others = powers.copy()
+    np.put_along_axis(others, chosen, 0, axis=1)
+    total = powers.sum(axis=1, keepdims=True)
+    differences = others / total
+    np.put_along_axis(differences, chosen, -others.sum(axis=1, keepdims=True) / total, axis=1)  # without cancellation
+    return InputGradient(grad * differences / x.real.dtype.type(chosen.size))
+
+
+def cross_entropy_bound(arithmetic: Arithmetic, _: Array, input: Array, target: Array) -> Bound:
+    """Bound the rounding errors of the formula, its scores shifted.
+
+    The shift and the logarithm of the sum may also be added first, as a log-sum-exp that is then cancelled by the
+    target's score: the errors of that are relative to the largest score, not to the loss.
+    """
+    chosen = np.expand_dims(target, 1)
+    scores = exactly(input, arithmetic)
+    logarithm = _powers(scores).sum(axis=1).log() + _largest(input)
+    losses = logarithm - scores.moved(lambda array: np.take_along_axis(array, chosen, axis=1))
+    return losses.mean(None, keepdims=False).bound()
+
+
+def cross_entropy_backward_bound(
+    arithmetic: Arithmetic, _: InputGradient, grad_output: Array, input: Array, target: Array
+) -> tuple[Bound]:
+    """Bound the rounding errors of the gradient: at the target's class, those of a difference from 1.
+
+    The softmax may be the exponential of a logarithm, whose absolute error is relative to the scores.
+    """
+    scores = exactly(input, arithmetic)
+    logarithm = scores - (_powers(scores).sum(axis=1).log() + _largest(input))
+    hit = np.zeros(input.shape)
+    np.put_along_axis(hit, np.expand_dims(target, 1), 1, axis=1)
+    differences = logarithm.exp() - hit
+    return ((exactly(grad_output, arithmetic) * differences / max(target.size, 1)).bound(),)
+
+
+def _powers(scores: Rounded) -> Rounded:
+    return (scores - _largest(scores.value)).exp()
+
+
+def _largest(x: Array) -> Array:
+    """Return the largest real part among the classes; nothing depends on it, so it counts as a constant."""
+    largest: Array = x.real.max(axis=1, keepdims=True)
+    return np.where(np.isfinite(largest), largest, 0)
+
+
+def _read(input: object, target: object) -> tuple[Array, Array]:
+    x = arguments.signal("input", input, least=0)
+    classes = arguments.integers("target", target)
+    arguments.shape("target", classes, (x.shape[0], *x.shape[2:]))
+    wrong = classes[(classes < 0) | (classes >= x.shape[1])]
+    if wrong.size:
+        raise InvalidValueError("target", f"be between 0 and {x.shape[1] - 1} everywhere", wrong[0])
+    return x, np.expand_dims(classes, 1)
