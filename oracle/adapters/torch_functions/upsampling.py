@@ -56,8 +56,14 @@ class _Axis(NamedTuple):
         return np.arange(self.outputs) // factor if self.outputs in (self.inputs, 2 * self.inputs) else self.nearest
 
 
+def _input(case: Case) -> Array:
+    input = case.inputs[0]
+    assert input is not None
+    return input
+
+
 def _axes(case: Case) -> list[_Axis]:
-    sizes, outputs = case.arrays["input"].shape[2:], case.grad_output.shape[2:]  # type: ignore[union-attr]
+    sizes, outputs = _input(case).shape[2:], case.grad_output.shape[2:]
     scales: Any = case.attributes["scale_factor"]
     each = scales if isinstance(scales, tuple) else (scales,) * len(sizes)
     return [_Axis(*axis) for axis in zip(sizes, outputs, each, strict=True)]
@@ -70,7 +76,7 @@ def _nearest_in_float32(case: Case) -> bool:
 
 
 def _nearest_forward_in_float32(case: Case) -> bool:
-    return (case.grad_output.ndim == 4 or case.dtype == np.float32) and _nearest_in_float32(case)
+    return (case.dtype == np.float32 or _by_index_function(case)) and _nearest_in_float32(case)
 
 
 def _nearest_by_whole_scale(case: Case) -> bool:
@@ -80,7 +86,14 @@ def _nearest_by_whole_scale(case: Case) -> bool:
 
 
 def _nearest_forward_by_whole_scale(case: Case) -> bool:
-    return case.grad_output.ndim == 4 and _nearest_by_whole_scale(case)
+    return _by_index_function(case) and _nearest_by_whole_scale(case)
+
+
+def _by_index_function(case: Case) -> bool:
+    """Whether the forward finds indices as the backward does: along two axes; along three in channels-last order."""
+    input = _input(case)
+    channels_last = bool(np.moveaxis(input, 1, -1).flags.c_contiguous)  # as far as can be told
+    return input.ndim == 4 or (input.ndim == 5 and channels_last and input.shape[1] > 3)
 
 
 def _linear_copied(case: Case) -> bool:
@@ -149,7 +162,7 @@ DEVIATIONS = tuple(
         (
             "forward",
             _nearest_forward_by_whole_scale,
-            "reads the nearest along two axes as if a scale that keeps the size were 1, one that doubles it 2",
+            "takes a scale that keeps the size for 1, one that doubles it for 2, in 2-D and in channels-last order",
             "upsample(input[1, 1, 1, 2], scale_factor=(1, 1.4))",
             _WHOLE_SCALE,
         ),
