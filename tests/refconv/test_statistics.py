@@ -5,7 +5,7 @@ from numba import config
 from properties import content
 from refconv.statistics import Moments, normalize, normalize_backward
 
-SHAPES = {"planes": (8, 7, 2, 9000), "rows": (1, 700, 1500, 1), "groups": (1, 24, 3, 4000)}
+SHAPES = {"planes": (8, 7, 2, 1100), "rows": (1, 90, 1500, 1), "groups": (1, 24, 3, 1700)}
 
 
 def drawn(kind, dtype="float32"):
@@ -78,3 +78,10 @@ def test_equal_values_have_no_variance_even_where_their_mean_is_rounded():
     grad_input, grad_weight, _ = normalize_backward(np.arange(14, dtype=np.float32).reshape(x.shape), x, ones, 1.0)
     assert grad_input.ravel().tolist() == [*range(-3, 4)] * 2
     assert grad_weight.tolist() == [0] * 7
+
+
+def test_a_variance_is_never_negative():
+    # The first mean is off by 7.6; the deviations from it are all the same, and their squares' difference is negative.
+    _, moments = normalize(np.full((10_000, 1, 1, 1), 123456.7, np.float32), np.ones(1, "f"), np.ones(1, "f"), 0.0)
+    assert moments.variance.tolist() == [0]
+    assert moments.mean.tolist() == [np.float32(123456.7)]
