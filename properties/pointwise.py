@@ -3,7 +3,7 @@
 All shrink towards few axes of size 1, the defaults, and small integers.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import hypothesis.strategies as st
@@ -30,7 +30,7 @@ def _signals(ranks: Sequence[int]) -> st.SearchStrategy[tuple[int, ...]]:
 
 def _shapes() -> st.SearchStrategy[tuple[int, ...]]:
     """Draw shapes of any number of axes from one."""
-    return _signals((1, 0, 2, 3)) | st.tuples(st.sampled_from(_BATCHES))
+    return st.tuples(st.sampled_from(_BATCHES)) | _signals((0, 1, 2, 3))  # what takes the fewest choices comes first
 
 
 def _positive_first(array: Array) -> Array:
@@ -113,7 +113,7 @@ def concat_cases(dtype: str) -> st.SearchStrategy[Case]:
 
     axes = st.sampled_from((1, 1, 1, 0, 2, 3, 4))
     lengths = st.sampled_from((1, 2, 3, 5, 8))
-    return st.builds(build, _signals((1, 0, 2, 3)), axes, lengths, st.booleans(), fillings(3))
+    return st.builds(build, _signals((0, 1, 2, 3)), axes, lengths, st.booleans(), fillings(3))
 
 
 def pad_cases(dtype: str) -> st.SearchStrategy[Case]:
@@ -184,7 +184,7 @@ def mse_loss_cases(dtype: str) -> st.SearchStrategy[Case]:
     return st.builds(build, _shapes(), varied)
 
 
-STRATEGIES = {
+STRATEGIES: Mapping[str, Callable[[str], st.SearchStrategy[Case]]] = {
     "relu": _relu_like("relu"),
     "leaky_relu": _relu_like("leaky_relu", negative_slope=st.sampled_from((0.01, 0.25, 0.0, 2.0, -0.5, 1e-3))),
     "sigmoid": _saturating("sigmoid"),

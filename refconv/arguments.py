@@ -39,11 +39,11 @@ class InvalidTypeError(_Invalid, TypeError):
     """An argument has a type or dtype that the operator doesn't take."""
 
 
-def array(argument: str, value: object, *, like: Array | None = None) -> Array:
+def array(argument: str, value: object, *, like: Array | None = None, first: str = "input") -> Array:
     """Return `value` as a contiguous, aligned, writable array in native byte order, a copy where it isn't one.
 
     The loops get nothing else, so they compile once for each dtype and give the same bits for any memory layout.
-    With `like`, the dtype must be that of the array `like`, which is the operator's `input`.
+    With `like`, the dtype must be that of the array `like`, which is the operator's `first` argument.
     """
     if not isinstance(value, np.ndarray):
         raise InvalidTypeError(argument, "be a NumPy array", type(value).__name__)
@@ -53,7 +53,7 @@ def array(argument: str, value: object, *, like: Array | None = None) -> Array:
     if value.dtype.type not in DTYPES:
         raise InvalidTypeError(argument, "have dtype float32, float64 or complex128", value.dtype)
     if like is not None and value.dtype.type is not like.dtype.type:
-        raise InvalidTypeError(argument, f"have the dtype of input, {like.dtype}", value.dtype)
+        raise InvalidTypeError(argument, f"have the dtype of {first}, {like.dtype}", value.dtype)
     if value.nbytes > MEMORY:  # a stride of 0 makes such arrays
         raise too_large(argument, value.shape, value.nbytes)
     return np.require(value, value.dtype.newbyteorder("="), ("C", "A", "W", "E"))
@@ -85,9 +85,9 @@ def batched(argument: str, value: object) -> Array:
     return found
 
 
-def matching(argument: str, value: object, like: Array, expected: tuple[int, ...]) -> Array:
+def matching(argument: str, value: object, like: Array, expected: tuple[int, ...], *, first: str = "input") -> Array:
     """Return `value` as :func:`array` does: of the dtype of `like`, and of shape `expected`."""
-    found = array(argument, value, like=like)
+    found = array(argument, value, like=like, first=first)
     shape(argument, found, expected)
     return found
 
@@ -136,11 +136,11 @@ def one_of(argument: str, value: object, choices: Sequence[str]) -> str:
     raise kind(argument, f"be one of {', '.join(map(repr, choices))}", shown(value))
 
 
-def integer(argument: str, value: object, *, at_least: int) -> int:
-    """Return `value` as an int between `at_least` and `LARGEST`."""
+def integer(argument: str, value: object, *, at_least: int, at_most: int = LARGEST) -> int:
+    """Return `value` as an int between `at_least` and `at_most`."""
     if not is_integer(value):
         raise InvalidTypeError(argument, "be an int", shown(value))
-    return within(argument, (value,), at_least, given=value)[0]
+    return within(argument, (value,), at_least, at_most, given=value)[0]
 
 
 def real(argument: str, value: object, *, at_least: float = -math.inf, at_most: float = math.inf) -> float:
@@ -187,9 +187,11 @@ def is_integer(value: object) -> bool:
     return type(value) is int or (isinstance(value, Integral) and not isinstance(value, bool))
 
 
-def within(argument: str, entries: Sequence[Any], at_least: int, *, given: object) -> tuple[int, ...]:
-    """Return integers as a tuple of Python ints, refused (as `given`) unless each is from `at_least` to `LARGEST`."""
+def within(
+    argument: str, entries: Sequence[Any], at_least: int, at_most: int = LARGEST, *, given: object
+) -> tuple[int, ...]:
+    """Return integers as a tuple of Python ints, refused (as `given`) unless each is from `at_least` to `at_most`."""
     integers = tuple(int(entry) for entry in entries)
-    if not all(at_least <= entry <= LARGEST for entry in integers):
-        raise InvalidValueError(argument, f"be between {at_least} and {LARGEST}", shown(given))
+    if not all(at_least <= entry <= at_most for entry in integers):
+        raise InvalidValueError(argument, f"be between {at_least} and {at_most}", shown(given))
     return integers

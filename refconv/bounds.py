@@ -74,6 +74,8 @@ def multilinear(
     values: Iterable[Array | None],
     inputs: Iterable[Array | None],
     attributes: Mapping[str, object],
+    *,
+    factors: int = 2,
 ) -> tuple[Any, ...]:
     """Bound how far what `arithmetic` gives for a multilinear operator lies from the reference in float64.
 
@@ -89,6 +91,9 @@ def multilinear(
         float64 arrays.
     attributes : mapping
         The attributes of the call.
+    factors : int
+        The most factors that a term has. Each beyond the first is a product, rounded and, if there are more, rounded
+        again as a factor of the next.
 
     Returns
     -------
@@ -103,11 +108,11 @@ def multilinear(
     values, inputs = tuple(values), tuple(inputs)
     with np.errstate(all="ignore"):  # what isn't finite is judged apart
         magnitudes = sums(np.abs)
-        if _exact(arithmetic, inputs, magnitudes):
+        if _exact(arithmetic, inputs, magnitudes, factors):
             return tuple(None if value is None else exact(value) for value in values)
         counts, squares = sums(np.ones_like), sums(np.square)
         return tuple(
-            None if value is None else _bound(arithmetic, value, magnitude, count, square)
+            None if value is None else _bound(arithmetic, value, magnitude, count, square, factors)
             for value, magnitude, count, square in zip(values, magnitudes, counts, squares, strict=True)
         )
 
@@ -136,7 +141,7 @@ def either(one: Bound, other: Bound) -> Bound:
     return Bound(*(np.maximum(*errors) for errors in zip(one, other, strict=True)))
 
 
-def scaled(bound: Bound, arithmetic: Arithmetic, value: Array, scale: Array | float, roundings: int = 2) -> Bound:
+def scaled(bound: Bound, arithmetic: Arithmetic, value: Array, scale: Array | float, roundings: float = 2) -> Bound:
     """Bound ``value = scale * sum`` by the `bound` of the sum, whether by a division or by the rounded reciprocal."""
     exponent = np.frexp(np.asarray(scale, np.float64))[0]
     rounded = roundings * (arithmetic.accumulation + FLOAT64.accumulation)
@@ -144,23 +149,27 @@ def scaled(bound: Bound, arithmetic: Arithmetic, value: Array, scale: Array | fl
     return Bound(*(error * abs(scale) + unit * abs(value) for error in bound))
 
 
-def _exact(arithmetic: Arithmetic, inputs: tuple[Array | None, ...], magnitudes: tuple[Array | None, ...]) -> bool:
+def _exact(
+    arithmetic: Arithmetic, inputs: tuple[Array | None, ...], magnitudes: tuple[Array | None, ...], factors: int = 2
+) -> bool:
     """Whether the inputs are integers so small that every product and every partial sum is representable.
 
-    Strictly below the limit, since a magnitude beyond it may have been rounded to it.
+    Strictly below the limit, since a magnitude beyond it may have been rounded to it. Of more than two `factors`, sums
+    of the first products are factors themselves, none larger than what they contribute to, unless it is 0.
     """
     integers = all((array == np.rint(array)).all() for array in inputs if array is not None)
-    limits = [(inputs, 1 / arithmetic.product), (magnitudes, 1 / max(arithmetic.accumulation, arithmetic.storage))]
+    unit = max(arithmetic.accumulation, arithmetic.storage, arithmetic.product if factors > 2 else 0)
+    limits = [(inputs, 1 / arithmetic.product), (magnitudes, 1 / unit)]
     return integers and all(
         np.abs(array).max(initial=0) < limit for arrays, limit in limits for array in arrays if array is not None
     )
 
 
-def _bound(arithmetic: Arithmetic, value: Array, magnitude: Array, count: Array, square: Array) -> Bound:
+def _bound(arithmetic: Arithmetic, value: Array, magnitude: Array, count: Array, square: Array, factors: int) -> Bound:
     # Adding the reference's roundoffs to the implementation's covers both: gamma(s + t) >= gamma(s) + gamma(t).
-    product = arithmetic.product + FLOAT64.product
+    product = (factors - 1) * (arithmetic.product + FLOAT64.product)
     accumulation = arithmetic.accumulation + FLOAT64.accumulation
-    storage = arithmetic.storage + FLOAT64.storage
+    storage = (factors - 1) * (arithmetic.storage + FLOAT64.storage)
     roundings = np.where(count > 0, product + (count - 1) * accumulation + storage, 0)
     gamma = np.where(roundings < 1, roundings / (1 - roundings), np.inf)
     largest = magnitude * (1 + gamma)

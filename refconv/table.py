@@ -4,108 +4,42 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from types import MappingProxyType
-from typing import Any
+from types import MappingProxyType, ModuleType, NoneType
+from typing import Any, get_args
 
-from refconv.layers.add import (
+from refconv.layers import (
+    adaptive_avg_pool,
+    adaptive_max_pool,
     add,
-    add_backward,
-    add_backward_bound,
-    add_bound,
-)
-from refconv.layers.batch_norm import (
-    BatchNormResult,
+    avg_pool,
     batch_norm,
-    batch_norm_backward,
-    batch_norm_backward_bound,
-    batch_norm_bound,
-)
-from refconv.layers.channel_shuffle import (
+    blur_pool,
+    capsule_routing,
     channel_shuffle,
-    channel_shuffle_backward,
-    channel_shuffle_backward_bound,
-    channel_shuffle_bound,
-)
-from refconv.layers.concat import (
     concat,
-    concat_backward,
-    concat_backward_bound,
-    concat_bound,
-)
-from refconv.layers.conv import conv, conv_backward, conv_backward_bound, conv_bound
-from refconv.layers.conv_transpose import (
+    conv,
     conv_transpose,
-    conv_transpose_backward,
-    conv_transpose_backward_bound,
-    conv_transpose_bound,
-)
-from refconv.layers.cross_entropy import (
     cross_entropy,
-    cross_entropy_backward,
-    cross_entropy_backward_bound,
-    cross_entropy_bound,
-)
-from refconv.layers.dropout import (
     dropout,
-    dropout_backward,
-    dropout_backward_bound,
-    dropout_bound,
-)
-from refconv.layers.flatten import (
     flatten,
-    flatten_backward,
-    flatten_backward_bound,
-    flatten_bound,
-)
-from refconv.layers.group_norm import group_norm, group_norm_backward, group_norm_backward_bound, group_norm_bound
-from refconv.layers.highway import (
+    graph_conv,
+    group_norm,
     highway,
-    highway_backward,
-    highway_backward_bound,
-    highway_bound,
-)
-from refconv.layers.instance_norm import (
     instance_norm,
-    instance_norm_backward,
-    instance_norm_backward_bound,
-    instance_norm_bound,
-)
-from refconv.layers.layer_norm import layer_norm, layer_norm_backward, layer_norm_backward_bound, layer_norm_bound
-from refconv.layers.local_response_norm import (
+    layer_norm,
+    linear,
     local_response_norm,
-    local_response_norm_backward,
-    local_response_norm_backward_bound,
-    local_response_norm_bound,
-)
-from refconv.layers.mse_loss import (
+    locally_connected,
+    lp_pool,
+    max_pool,
+    max_unpool,
     mse_loss,
-    mse_loss_backward,
-    mse_loss_backward_bound,
-    mse_loss_bound,
-)
-from refconv.layers.pad import (
+    non_local,
     pad,
-    pad_backward,
-    pad_backward_bound,
-    pad_bound,
-)
-from refconv.layers.pointwise import (
-    leaky_relu,
-    leaky_relu_backward,
-    leaky_relu_backward_bound,
-    leaky_relu_bound,
-    relu,
-    relu_backward,
-    relu_backward_bound,
-    relu_bound,
-    sigmoid,
-    sigmoid_backward,
-    sigmoid_backward_bound,
-    sigmoid_bound,
-    tanh,
-    tanh_backward,
-    tanh_backward_bound,
-    tanh_bound,
+    pointwise,
+    softmax,
+    squash,
+    upsample,
 )
 
 
@@ -133,7 +67,7 @@ class Operator:
     def inputs(self) -> Mapping[str, bool]:
         """The positional arrays in their order, and whether each may be None."""
         return MappingProxyType(
-            {p.name: p.default is None for p in self._parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
+            {p.name: NoneType in get_args(p.annotation) for p in self._parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
         )
 
     @cached_property
@@ -156,41 +90,60 @@ class Operator:
         return list(inspect.signature(self.forward).parameters.values())
 
 
+def _operator(module: ModuleType, name: str, **more: Any) -> Operator:
+    """Return the row of the operator called `name`: its four functions are in `module`, by their names."""
+    functions = (getattr(module, f"{name}{suffix}") for suffix in ("", "_backward", "_bound", "_backward_bound"))
+    return Operator(*functions, **more)
+
+
+def _max_pool_outputs(*, return_indices: bool, **_: object) -> tuple[str, ...]:
+    return max_pool.MaxPoolResult._fields if return_indices else ("output",)
+
+
+def _batch_norm_outputs(**_: object) -> tuple[str, ...]:
+    return batch_norm.BatchNormResult._fields
+
+
 operators: Mapping[str, Operator] = MappingProxyType(
     {
         row.name: row
         for row in (
-            Operator(conv, conv_backward, conv_bound, conv_backward_bound),
-            Operator(conv_transpose, conv_transpose_backward, conv_transpose_bound, conv_transpose_backward_bound),
-            Operator(
-                batch_norm,
-                batch_norm_backward,
-                batch_norm_bound,
-                batch_norm_backward_bound,
-                outputs=lambda **_: BatchNormResult._fields,
-            ),
-            Operator(layer_norm, layer_norm_backward, layer_norm_bound, layer_norm_backward_bound),
-            Operator(instance_norm, instance_norm_backward, instance_norm_bound, instance_norm_backward_bound),
-            Operator(group_norm, group_norm_backward, group_norm_bound, group_norm_backward_bound),
-            Operator(
-                local_response_norm,
-                local_response_norm_backward,
-                local_response_norm_bound,
-                local_response_norm_backward_bound,
-            ),
-            Operator(relu, relu_backward, relu_bound, relu_backward_bound),
-            Operator(leaky_relu, leaky_relu_backward, leaky_relu_bound, leaky_relu_backward_bound),
-            Operator(sigmoid, sigmoid_backward, sigmoid_bound, sigmoid_backward_bound),
-            Operator(tanh, tanh_backward, tanh_bound, tanh_backward_bound),
-            Operator(dropout, dropout_backward, dropout_bound, dropout_backward_bound),
-            Operator(flatten, flatten_backward, flatten_bound, flatten_backward_bound, views=True),
-            Operator(add, add_backward, add_bound, add_backward_bound, views=True),
-            Operator(concat, concat_backward, concat_bound, concat_backward_bound, views=True),
-            Operator(pad, pad_backward, pad_bound, pad_backward_bound),
-            Operator(channel_shuffle, channel_shuffle_backward, channel_shuffle_bound, channel_shuffle_backward_bound),
-            Operator(cross_entropy, cross_entropy_backward, cross_entropy_bound, cross_entropy_backward_bound),
-            Operator(mse_loss, mse_loss_backward, mse_loss_bound, mse_loss_backward_bound),
-            Operator(highway, highway_backward, highway_bound, highway_backward_bound),
+            _operator(conv, "conv"),
+            _operator(conv_transpose, "conv_transpose"),
+            _operator(locally_connected, "locally_connected"),
+            _operator(linear, "linear"),
+            _operator(max_pool, "max_pool", outputs=_max_pool_outputs),
+            _operator(max_unpool, "max_unpool"),
+            _operator(avg_pool, "avg_pool"),
+            _operator(lp_pool, "lp_pool"),
+            _operator(adaptive_avg_pool, "adaptive_avg_pool"),
+            _operator(adaptive_max_pool, "adaptive_max_pool"),
+            _operator(upsample, "upsample"),
+            _operator(blur_pool, "blur_pool"),
+            _operator(batch_norm, "batch_norm", outputs=_batch_norm_outputs),
+            _operator(layer_norm, "layer_norm"),
+            _operator(instance_norm, "instance_norm"),
+            _operator(group_norm, "group_norm"),
+            _operator(local_response_norm, "local_response_norm"),
+            _operator(pointwise, "relu"),
+            _operator(pointwise, "leaky_relu"),
+            _operator(pointwise, "sigmoid"),
+            _operator(pointwise, "tanh"),
+            _operator(softmax, "softmax"),
+            _operator(softmax, "log_softmax"),
+            _operator(squash, "squash"),
+            _operator(dropout, "dropout"),
+            _operator(flatten, "flatten", views=True),
+            _operator(add, "add", views=True),
+            _operator(concat, "concat", views=True),
+            _operator(pad, "pad"),
+            _operator(channel_shuffle, "channel_shuffle"),
+            _operator(cross_entropy, "cross_entropy"),
+            _operator(mse_loss, "mse_loss"),
+            _operator(highway, "highway"),
+            _operator(graph_conv, "graph_conv"),
+            _operator(non_local, "non_local"),
+            _operator(capsule_routing, "capsule_routing"),
         )
     }
 )

@@ -6,8 +6,8 @@ import numpy as np
 
 from properties.case import Case
 from properties.invalid.vocabulary import (
-    NO_INTS,
     Breakage,
+    axis_rows,
     int_rows,
     padding_rows,
     rank,
@@ -48,8 +48,7 @@ def _other_size(case: Case) -> dict[str, object]:
     return {"other": np.zeros(longer_, case.dtype)} if len(first) > 1 else {}
 
 
-def _without_axes(case: Case) -> dict[str, object]:
-    return {"input": np.zeros((), case.dtype)}
+_NO_AXES = Breakage("input", "have at least 1 axis", lambda case: {"input": np.zeros((), case.dtype)})
 
 
 def _cast(kind: type) -> Breakage:
@@ -79,21 +78,22 @@ def _mask_of(value: float) -> Breakage:
 
 
 ROWS: Mapping[str, list[Breakage]] = {
-    "relu": [],
-    "leaky_relu": real_rows("negative_slope"),
-    "sigmoid": [],
-    "tanh": [],
+    "relu": [_NO_AXES],
+    "leaky_relu": [_NO_AXES, *real_rows("negative_slope")],
+    "sigmoid": [_NO_AXES],
+    "tanh": [_NO_AXES],
     "dropout": [
+        _NO_AXES,
         *_shape_rows("mask"),
         *[_mask_of(value) for value in (0.5, -1.0, np.nan)],
         *real_rows("p", at_least=0, at_most=1),
         Breakage("p", "be smaller than 1", set_to("p", 1)),
     ],
-    "flatten": [Breakage("input", "have at least 1 axis", _without_axes)],
-    "add": _shape_rows("other"),
+    "flatten": [_NO_AXES],
+    "add": [_NO_AXES, *_shape_rows("other")],
     "concat": [
-        *[Breakage("axis", "be an int", set_to("axis", value)) for value in NO_INTS],
-        *[Breakage("axis", "be between -", set_to("axis", value)) for value in (5, -6, LARGEST + 1, 10**30)],
+        _NO_AXES,
+        *axis_rows(),
         Breakage("other", "have the shape of input", _other_size),
         Breakage("other", "have the shape of input", with_array("other", lambda array: array[None])),
     ],
@@ -123,6 +123,6 @@ ROWS: Mapping[str, list[Breakage]] = {
         *_shape_rows("target"),
         *[_classes(value) for value in (-1, 10**6, np.iinfo(np.int64).min)],
     ],
-    "mse_loss": _shape_rows("target"),
-    "highway": _shape_rows("transform", "gate"),
+    "mse_loss": [_NO_AXES, *_shape_rows("target")],
+    "highway": [_NO_AXES, *_shape_rows("transform", "gate")],
 }

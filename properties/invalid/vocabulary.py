@@ -95,13 +95,13 @@ def _other_float(array: Array) -> Array:
     return array.astype(np.float64 if array.dtype == np.float32 else np.float32)
 
 
-def per_axis_rows(name: str, *, least: int) -> list[Breakage]:
-    """Rows of an attribute that is an int, or one for each spatial axis, from `least`."""
+def per_axis_rows(name: str, *, least: int, optional: bool = False) -> list[Breakage]:
+    """Rows of an attribute that is an int, or one for each spatial axis, from `least`, or None if `optional`."""
     range_ = POSITIVE if least else NOT_NEGATIVE
     return [
         *[Breakage(name, range_, set_to(name, value)) for value in (least - 1, least - 2, LARGEST + 1, 2**200)],
         *[Breakage(name, range_, one_axis(name, value, least)) for value in (least - 1, -2)],
-        *[Breakage(name, INTS, set_to(name, value)) for value in NO_INTS],
+        *[Breakage(name, INTS, set_to(name, value)) for value in NO_INTS if not (optional and value is None)],
         Breakage(name, INTS, too_many(name)),
     ]
 
@@ -117,12 +117,13 @@ def padding_rows() -> list[Breakage]:
     ]
 
 
-def int_rows(name: str, *, least: int) -> list[Breakage]:
-    """Rows of an attribute that is an int from `least`."""
-    range_ = f"be between {least} and {LARGEST}"
+def int_rows(name: str, *, least: int, most: int = LARGEST, optional: bool = False) -> list[Breakage]:
+    """Rows of an attribute that is an int from `least` to `most`, or None if `optional`."""
+    range_ = f"be between {least} and {most}"
+    others = [value for value in (*NO_INTS, (1,)) if not (optional and value is None)]
     return [
-        *[Breakage(name, range_, set_to(name, value)) for value in (least - 1, least - 2, LARGEST + 1)],
-        *[Breakage(name, "be an int", set_to(name, value)) for value in (*NO_INTS, (1,))],
+        *[Breakage(name, range_, set_to(name, value)) for value in (least - 1, least - 2, most + 1, LARGEST + 1)],
+        *[Breakage(name, "be an int", set_to(name, value)) for value in others],
     ]
 
 
@@ -138,6 +139,19 @@ def real_rows(name: str, *, at_least: float = -math.inf, at_most: float = math.i
     return [
         *[Breakage(name, range_, set_to(name, value)) for value in numbers],
         *[Breakage(name, "be a real number", set_to(name, value)) for value in others],
+    ]
+
+
+def bool_rows(name: str) -> list[Breakage]:
+    """Rows of an attribute that is True or False."""
+    return [Breakage(name, "be True or False", set_to(name, value)) for value in (0, 1, None, "True", 1.0, (True,))]
+
+
+def axis_rows() -> list[Breakage]:
+    """Rows of an attribute that is an axis of an input with at most five."""
+    return [
+        *[Breakage("axis", "be an int", set_to("axis", value)) for value in NO_INTS],
+        *[Breakage("axis", "be between -", set_to("axis", value)) for value in (5, -6, LARGEST + 1, 10**30)],
     ]
 
 

@@ -22,8 +22,8 @@ def add(input: Array, other: Array) -> Array:
 
     Parameters
     ----------
-    input : array
-        float32, float64 or complex128, of any shape, in any memory layout.
+    input : array, shape (batch, ...)
+        float32, float64 or complex128, in any memory layout. It may be empty.
     other : array, shape of `input`
         Of the dtype of `input`. Nothing is broadcast.
 
@@ -41,7 +41,7 @@ def add(input: Array, other: Array) -> Array:
     ----------
     ``torch.add``; ONNX Add. K. He et al., Deep residual learning for image recognition, CVPR 2016.
     """
-    x = arguments.array("input", input)
+    x = arguments.batched("input", input)
     return x + arguments.matching("other", other, x, x.shape)
 
 
@@ -65,7 +65,7 @@ def add_backward(grad_output: Array, input: Array, other: Array) -> AddGradients
     InvalidTypeError, InvalidValueError
         As for :func:`add`; also for a `grad_output` that isn't of the output's shape and dtype.
     """
-    x = arguments.array("input", input)
+    x = arguments.batched("input", input)
     arguments.matching("other", other, x, x.shape)
     grad = arguments.matching("grad_output", grad_output, x, x.shape)
     return AddGradients(grad.copy(), grad.copy())

@@ -20,8 +20,8 @@ def concat(input: Array, other: Array, *, axis: int = 1) -> Array:
 
     Parameters
     ----------
-    input : array
-        float32, float64 or complex128, of at least one axis, in any memory layout.
+    input : array, shape (batch, ...)
+        float32, float64 or complex128, in any memory layout. It may be empty.
     other : array
         Of the dtype of `input`, and of its shape but for the size along `axis`.
     axis : int

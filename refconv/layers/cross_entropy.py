@@ -5,11 +5,11 @@ output = mean of log(sum of exp(input[n, c, p]) over c) - input[n, target[n, p],
 
 import numpy as np
 
-from refconv import arguments
+from refconv import arguments, bounds
 from refconv.arguments import Array, InvalidValueError
 from refconv.bounds import Arithmetic, Bound
 from refconv.results import InputGradient
-from refconv.rounding import Rounded, exactly
+from refconv.rounding import Rounded, exactly, where
 
 
 @np.errstate(all="ignore")
@@ -35,8 +35,10 @@ def cross_entropy(input: Array, target: Array) -> Array:
 
     Notes
     -----
-    The scores are shifted by their maximum first, so that nothing overflows. Keras takes probabilities unless it is
-    told ``from_logits=True``. The mean is over all targets, in PyTorch, Keras and ONNX alike; textbooks also sum.
+    The scores are shifted by their maximum first, so that nothing overflows. Scores that hold NaN or plus infinity, or
+    nothing but minus infinity, give NaN, as in PyTorch. Classes that aren't there are refused, PyTorch's
+    ``ignore_index`` (-100) among them. Keras takes probabilities unless it is told ``from_logits=True``. The mean is
+    over all targets, in PyTorch, Keras and ONNX alike; textbooks also sum.
 
     References
     ----------
@@ -99,16 +101,21 @@ def cross_entropy_bound(arithmetic: Arithmetic, _: Array, input: Array, target: 
 def cross_entropy_backward_bound(
     arithmetic: Arithmetic, _: InputGradient, grad_output: Array, input: Array, target: Array
 ) -> tuple[Bound]:
-    """Bound the rounding errors of the gradient: at the target's class, those of a difference from 1.
+    """Bound the rounding errors of the gradient, which may be computed in either of two ways.
 
-    The softmax may be the exponential of a logarithm, whose absolute error is relative to the scores.
+    One is a softmax less 1 at the target's class, where it may cancel, and the softmax may be the exponential of a
+    logarithm, whose absolute error is relative to the scores. The other is a quotient of sums, without cancellation.
     """
-    scores = exactly(input, arithmetic)
-    logarithm = scores - (_powers(scores).sum(axis=1).log() + _largest(input))
-    hit = np.zeros(input.shape)
-    np.put_along_axis(hit, np.expand_dims(target, 1), 1, axis=1)
-    differences = logarithm.exp() - hit
-    return ((exactly(grad_output, arithmetic) * differences / max(target.size, 1)).bound(),)
+    hit = np.zeros(input.shape, bool)
+    np.put_along_axis(hit, np.expand_dims(target, 1), True, axis=1)
+    scores, grad = exactly(input, arithmetic), exactly(grad_output, arithmetic)
+    powers = _powers(scores)
+    total = powers.sum(axis=1)
+    logarithm = scores - (total.log() + _largest(input))
+    others = where(hit, 0.0, powers)
+    quotient = where(hit, -others.sum(axis=1), others) / total
+    ways = [grad * differences / max(target.size, 1) for differences in (logarithm.exp() - hit, quotient)]
+    return (bounds.either(*(way.bound() for way in ways)),)
 
 
 def _powers(scores: Rounded) -> Rounded:
@@ -118,7 +125,7 @@ def _powers(scores: Rounded) -> Rounded:
 def _largest(x: Array) -> Array:
     """Return the largest real part among the classes; nothing depends on it, so it counts as a constant."""
     largest: Array = x.real.max(axis=1, keepdims=True)
-    return np.where(np.isfinite(largest), largest, 0)
+    return largest
 
 
 def _read(input: object, target: object) -> tuple[Array, Array]:

@@ -16,8 +16,8 @@ def dropout(input: Array, mask: Array, *, p: float) -> Array:
 
     Parameters
     ----------
-    input : array
-        float32, float64 or complex128, of any shape, in any memory layout.
+    input : array, shape (batch, ...)
+        float32, float64 or complex128, in any memory layout. It may be empty.
     mask : array, shape of `input`
         0 where an element is dropped, 1 where it is kept; of the dtype of `input`.
     p : float
@@ -74,8 +74,11 @@ def dropout_backward(grad_output: Array, input: Array, mask: Array, *, p: float)
 
 
 def dropout_bound(arithmetic: Arithmetic, output: Array, *_: Array, p: float) -> Bound:
-    """Bound the rounding errors of `output`: of ``1 - p``, a quotient and a product; a power of two is exact."""
-    return bounds.scaled(bounds.exact(output), arithmetic, output, 1 / (1 - p), roundings=3)
+    """Bound the rounding errors of `output`: of ``1 - p``, a quotient and a product; a power of two is exact.
+
+    Who is handed a rounded p is off by ``u p / (1 - p)`` as well.
+    """
+    return bounds.scaled(bounds.exact(output), arithmetic, output, 1 / (1 - p), roundings=3 + p / (1 - p))
 
 
 def dropout_backward_bound(arithmetic: Arithmetic, grads: InputGradient, *_: Array, p: float) -> tuple[Bound]:
@@ -84,7 +87,7 @@ def dropout_backward_bound(arithmetic: Arithmetic, grads: InputGradient, *_: Arr
 
 
 def _read(input: object, mask: object, p: object) -> tuple[Array, Array, float]:
-    x = arguments.array("input", input)
+    x = arguments.batched("input", input)
     kept = arguments.matching("mask", mask, x, x.shape)
     wrong = kept[(kept != 0) & (kept != 1)]
     if wrong.size:

@@ -13,7 +13,7 @@ def flatten(input: Array) -> Array:
     Parameters
     ----------
     input : array, shape (batch, ...)
-        float32, float64 or complex128, of at least one axis, in any memory layout.
+        float32, float64 or complex128, in any memory layout. It may be empty.
 
     Returns
     -------
@@ -28,11 +28,12 @@ def flatten(input: Array) -> Array:
     Notes
     -----
     The order is that of (batch, channels, *spatial); where a framework keeps channels last, as TensorFlow does, the
-    same layer's weights come in another order. An implementation may return a view of `input`.
+    same layer's weights come in another order. ``torch.flatten`` joins the batch, too, unless it is
+    told ``start_dim=1``. An implementation may return a view of `input`.
 
     References
     ----------
-    ``torch.flatten`` with ``start_dim=1``; ONNX Flatten with ``axis=1``.
+    ``torch.flatten`` with ``start_dim=1``; ONNX Flatten.
     """
     x = arguments.batched("input", input)
     return x.reshape(_flat(x)).copy()

@@ -27,8 +27,8 @@ def highway(input: Array, transform: Array, gate: Array) -> Array:
 
     Parameters
     ----------
-    input : array
-        float32, float64 or complex128, of any shape, in any memory layout.
+    input : array, shape (batch, ...)
+        float32, float64 or complex128, in any memory layout. It may be empty.
     transform, gate : array, shape of `input`
         Of the dtype of `input`. A gate is commonly a sigmoid's output, but may hold anything.
 
@@ -84,23 +84,36 @@ def highway_backward(grad_output: Array, input: Array, transform: Array, gate: A
 
 
 def highway_bound(arithmetic: Arithmetic, _: Array, *inputs: Array) -> Bound:
-    """Bound the rounding errors of the formula as it stands, without those that integers don't have."""
+    """Bound the rounding errors of the formula, as it stands and with one product; small integers have none.
+
+    ::
+
+        transform * gate + input * (1 - gate)  or  input + gate * (transform - input)
+    """
     x, h, t = (exactly(array, arithmetic) for array in inputs)
     magnitude = abs(h.value * t.value) + abs(x.value) * (1 + abs(t.value))
-    return bounds.unless_exact((h * t + x * (1 - t)).bound(), arithmetic, inputs, (magnitude,))
+    bound = bounds.either((h * t + x * (1 - t)).bound(), (x + t * (h - x)).bound())
+    return bounds.unless_exact(bound, arithmetic, inputs, (magnitude,))
 
 
 def highway_backward_bound(arithmetic: Arithmetic, _: HighwayGradients, *inputs: Array) -> tuple[Bound, ...]:
-    """Bound the rounding errors of the gradients, those of a difference and a product.
+    """Bound the rounding errors of the gradients, as automatic differentiation finds them of either formula.
 
-    The gate's may be the difference of two products, too.
+    ::
+
+        grad_input = grad_output * (1 - gate)       or  grad_output - grad_output * gate
+        grad_gate = grad_output * (transform - input)  or  grad_output * transform - grad_output * input
     """
     g, x, h, t = (exactly(array, arithmetic) for array in inputs)
-    formulas = g * (1 - t), g * t, g * h - g * x
     magnitude = abs(g.value) * (1 + abs(t.value) + abs(h.value) + abs(x.value))
-    return tuple(bounds.unless_exact(formula.bound(), arithmetic, inputs, (magnitude,)) for formula in formulas)
+    formulas = (
+        bounds.either((g * (1 - t)).bound(), (g - g * t).bound()),
+        (g * t).bound(),
+        bounds.either((g * (h - x)).bound(), (g * h - g * x).bound()),
+    )
+    return tuple(bounds.unless_exact(bound, arithmetic, inputs, (magnitude,)) for bound in formulas)
 
 
 def _read(input: object, transform: object, gate: object) -> tuple[Array, Array, Array]:
-    x = arguments.array("input", input)
+    x = arguments.batched("input", input)
     return x, arguments.matching("transform", transform, x, x.shape), arguments.matching("gate", gate, x, x.shape)

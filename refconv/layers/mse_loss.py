@@ -15,8 +15,8 @@ def mse_loss(input: Array, target: Array) -> Array:
 
     Parameters
     ----------
-    input : array
-        float32, float64 or complex128, of any shape, in any memory layout.
+    input : array, shape (batch, ...)
+        float32, float64 or complex128, in any memory layout. It may be empty.
     target : array, shape of `input`
         Of the dtype of `input`. It has no gradient.
 
@@ -94,5 +94,5 @@ def mse_loss_backward_bound(
 
 
 def _read(input: object, target: object) -> tuple[Array, Array]:
-    x = arguments.array("input", input)
+    x = arguments.batched("input", input)
     return x, arguments.matching("target", target, x, x.shape)

@@ -47,8 +47,9 @@ def pad(input: Array, *, padding: Padding, mode: str = "zeros", value: float = 0
     Notes
     -----
     ``torch.nn.functional.pad`` takes the sides in one row, the last axis first; ONNX all sides before, then all after,
-    with the batch's and channels'; NumPy a pair for each axis. What is "replicate" here is "edge" in NumPy and ONNX,
-    and "circular" is "wrap".
+    with the batch's and channels'; NumPy and TensorFlow a pair for each axis. What is "replicate" here is "edge" in
+    NumPy and ONNX, and "circular" is "wrap". The edge itself isn't repeated by "reflect"; it is by NumPy's and
+    TensorFlow's "symmetric". Negative paddings, which crop in PyTorch and ONNX, are refused.
 
     References
     ----------
@@ -102,7 +103,12 @@ def pad_bound(
 def pad_backward_bound(
     arithmetic: Arithmetic, grads: InputGradient, grad_output: Array, input: Array, **attributes: object
 ) -> tuple[Bound, ...]:
-    """Bound the rounding errors of the gradient, a sum: see :func:`refconv.bounds.multilinear`."""
+    """Bound the rounding errors of the gradient, a sum where the mode repeats elements, else moved.
+
+    See :func:`refconv.bounds.multilinear`.
+    """
+    if attributes["mode"] in ("zeros", "constant"):
+        return (bounds.exact(grads.input),)
 
     def function(grad: Array) -> InputGradient:
         return pad_backward(grad, input, **attributes)  # type: ignore[arg-type]

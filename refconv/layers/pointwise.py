@@ -1,7 +1,7 @@
 """Functions of each element by itself: `relu`, `leaky_relu`, `sigmoid` and `tanh`.
 
-Each takes an array of any shape. Of a complex number, the real part says which branch is taken, so that every branch is
-holomorphic, for the complex step.
+Each takes an array ``(batch, ...)`` with any number of axes. Of a complex number, the real part says which branch is
+taken, so that every branch is holomorphic, for the complex step.
 """
 
 import numpy as np
@@ -18,8 +18,8 @@ def relu(input: Array) -> Array:
 
     Parameters
     ----------
-    input : array
-        float32, float64 or complex128, of any shape, in any memory layout.
+    input : array, shape (batch, ...)
+        float32, float64 or complex128, in any memory layout. It may be empty.
 
     Returns
     -------
@@ -28,14 +28,14 @@ def relu(input: Array) -> Array:
 
     Raises
     ------
-    InvalidTypeError
-        A TypeError: an `input` of another type or dtype.
+    InvalidTypeError, InvalidValueError
+        An `input` of another type or dtype, or without axes.
 
     References
     ----------
     ``torch.nn.functional.relu``; ONNX Relu.
     """
-    x = arguments.array("input", input)
+    x = arguments.batched("input", input)
     return np.where(x.real <= 0, x.dtype.type(0), x)
 
 
@@ -62,7 +62,7 @@ def relu_backward(grad_output: Array, input: Array) -> InputGradient:
     -----
     Of the subgradients at 0, from 0 to 1, every framework takes 0.
     """
-    x = arguments.array("input", input)
+    x = arguments.batched("input", input)
     grad = arguments.matching("grad_output", grad_output, x, x.shape)
     return InputGradient(np.where(x.real <= 0, x.dtype.type(0), grad))
 
@@ -75,8 +75,8 @@ def leaky_relu(input: Array, *, negative_slope: float = 0.01) -> Array:
 
     Parameters
     ----------
-    input : array
-        float32, float64 or complex128, of any shape, in any memory layout.
+    input : array, shape (batch, ...)
+        float32, float64 or complex128, in any memory layout. It may be empty.
     negative_slope : float
         Finite.
 
@@ -88,7 +88,7 @@ def leaky_relu(input: Array, *, negative_slope: float = 0.01) -> Array:
     Raises
     ------
     InvalidTypeError, InvalidValueError
-        An `input` of another type or dtype; a slope that is no finite number.
+        An `input` of another type or dtype, or without axes; a slope that is no finite number.
 
     Notes
     -----
@@ -145,8 +145,8 @@ def sigmoid(input: Array) -> Array:
 
     Parameters
     ----------
-    input : array
-        float32, float64 or complex128, of any shape, in any memory layout.
+    input : array, shape (batch, ...)
+        float32, float64 or complex128, in any memory layout. It may be empty.
 
     Returns
     -------
@@ -156,14 +156,14 @@ def sigmoid(input: Array) -> Array:
 
     Raises
     ------
-    InvalidTypeError
-        A TypeError: an `input` of another type or dtype.
+    InvalidTypeError, InvalidValueError
+        An `input` of another type or dtype, or without axes.
 
     References
     ----------
     ``torch.nn.functional.sigmoid``; ONNX Sigmoid.
     """
-    x = arguments.array("input", input)
+    x = arguments.batched("input", input)
     with np.errstate(all="ignore"):  # exp may underflow
         power = np.exp(_away_from_zero(x))
         output: Array = np.where(x.real < 0, power, x.dtype.type(1)) / (1 + power)
@@ -193,7 +193,7 @@ def sigmoid_backward(grad_output: Array, input: Array) -> InputGradient:
     InvalidTypeError, InvalidValueError
         As for :func:`sigmoid`; also for a `grad_output` that isn't of the output's shape and dtype.
     """
-    x = arguments.array("input", input)
+    x = arguments.batched("input", input)
     grad = arguments.matching("grad_output", grad_output, x, x.shape)
     with np.errstate(all="ignore"):
         power = np.exp(_away_from_zero(x))
@@ -220,8 +220,8 @@ def tanh(input: Array) -> Array:
 
     Parameters
     ----------
-    input : array
-        float32, float64 or complex128, of any shape, in any memory layout.
+    input : array, shape (batch, ...)
+        float32, float64 or complex128, in any memory layout. It may be empty.
 
     Returns
     -------
@@ -230,15 +230,15 @@ def tanh(input: Array) -> Array:
 
     Raises
     ------
-    InvalidTypeError
-        A TypeError: an `input` of another type or dtype.
+    InvalidTypeError, InvalidValueError
+        An `input` of another type or dtype, or without axes.
 
     References
     ----------
     ``torch.nn.functional.tanh``; ONNX Tanh.
     """
     with np.errstate(all="ignore"):
-        result: Array = np.tanh(arguments.array("input", input))
+        result: Array = np.tanh(arguments.batched("input", input))
     return result
 
 
@@ -261,7 +261,7 @@ def tanh_backward(grad_output: Array, input: Array) -> InputGradient:
     InvalidTypeError, InvalidValueError
         As for :func:`tanh`; also for a `grad_output` that isn't of the output's shape and dtype.
     """
-    x = arguments.array("input", input)
+    x = arguments.batched("input", input)
     grad = arguments.matching("grad_output", grad_output, x, x.shape)
     with np.errstate(all="ignore"):
         power = np.exp(2 * _away_from_zero(x))
@@ -287,9 +287,10 @@ def _product(array: Array, slopes: Array) -> Array:
     return product
 
 
+@np.errstate(all="ignore")  # a slope may be beyond the range of the dtype
 def _slopes(input: object, negative_slope: object) -> tuple[Array, Array]:
     """Return the input, and the slope at each of its elements."""
-    x = arguments.array("input", input)
+    x = arguments.batched("input", input)
     slope = arguments.real("negative_slope", negative_slope)
     return x, np.where(x.real > 0, 1, slope).astype(x.real.dtype)
 
@@ -301,7 +302,8 @@ def _away_from_zero(x: Array) -> Array:
 
 def _sigmoid(arithmetic: Arithmetic, input: Array) -> Rounded:
     power = exactly(-abs(input), arithmetic).exp()
-    return where(input < 0, power, 1.0) / (1 + power)
+    output: Rounded = where(input < 0, power, 1.0) / (1 + power)
+    return output
 
 
 def _tanh(arithmetic: Arithmetic, input: Array) -> Rounded:

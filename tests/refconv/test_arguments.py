@@ -125,6 +125,13 @@ def test_a_value_that_cannot_be_shown_is_refused_all_the_same():
         arguments.integer("groups", 10**5000, at_least=1)
 
 
+def test_only_true_and_false_are_booleans():
+    for value in (True, np.True_):
+        assert arguments.boolean("ceil_mode", value) is True
+    with pytest.raises(InvalidTypeError, match=r"^ceil_mode must be True or False, got 1$"):
+        arguments.boolean("ceil_mode", 1)
+
+
 def test_a_word_must_be_one_of_the_choices():
     with pytest.raises(InvalidValueError, match=r"^mode must be one of 'a', 'b', got 'c'$"):
         arguments.one_of("mode", "c", ("a", "b"))

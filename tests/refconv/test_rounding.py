@@ -6,7 +6,20 @@ import pytest
 from hypothesis import given
 
 from refconv.bounds import FLOAT32, FLOAT64, TF32
-from refconv.rounding import Rounded, einsum, exactly
+from refconv.rounding import (
+    Rounded,
+    along,
+    composed,
+    einsum,
+    exactly,
+    exp,
+    largest,
+    log,
+    sqrt,
+    values,
+    where,
+    zeros_like,
+)
 
 SEEDS = st.integers(0, 2**32 - 1)
 UNIT = 2.0**-24 + 2.0**-53
@@ -96,5 +109,48 @@ def test_float64_s_own_error_is_within_the_bound_of_float64(seed):
     assert abs(Fraction(total.value.item()) - exact) <= Fraction(total.error.item())
 
 
-def test_an_error_that_isnt_known_is_no_bound():
-    assert Rounded(np.array([1.0]), np.array([np.nan]), FLOAT32).bound().limit.tolist() == [np.inf]
+def test_errors_of_the_argument_are_carried_at_once():
+    def formula(x):
+        return x / (x + 1)  # step by step, the error of x counts twice
+
+    x = with_error(3.0, 0.5)
+    found = composed(formula, x, lambda x, errors: errors / (x + 1) ** 2)
+    assert found.value.tolist() == [0.75]
+    assert found.error.tolist() == pytest.approx([formula(lifted(3.0)).error.item() + 0.5 / 16], rel=1e-12)
+    assert composed(formula, np.array([3.0]), None).tolist() == [0.75]
+
+
+def test_derivatives_along_an_axis_are_found_one_by_one():
+    def formula(x, y):
+        return x * (x * y).sum(1, keepdims=True)
+
+    value, error = np.array([[1.0, -3.0], [2.0, 5.0]]), 2.0**-20 * np.array([[2.0, 1.0], [0.0, 0.0]])
+    y = exactly(np.array([[1.0, 1.0], [1.0, 1.0]]), FLOAT32)
+    found = along(formula, 1, Rounded(value, error, FLOAT32), y)
+    own = formula(exactly(value, FLOAT32), y).error
+    assert (found.value == formula(value, values(y))).all()
+    # (x1 + x2) x1 has the slopes 2 x1 + x2 = -1 and x1 = 1, (x1 + x2) x2 those x2 = -3 and x1 + 2 x2 = -5.
+    assert found.error - own == pytest.approx(2.0**-20 * np.array([[2 + 1, 6 + 5], [0, 0]]), rel=1e-9)
+    assert along(formula, 1, value, values(y)).tolist() == found.value.tolist()
+
+
+def test_a_vector_no_larger_than_its_errors_carries_them_step_by_step():
+    def square(x):
+        return x * x  # of slope 0 at 0
+
+    x = Rounded(np.array([[0.0], [1.0]]), np.array([[0.5], [0.25]]), FLOAT32)
+    assert along(square, 1, x).error.tolist() == square(x).error.tolist()
+    assert along(square, 1, x).error[0, 0] >= 0.25
+
+
+def test_the_functions_take_plain_arrays_as_well():
+    x = np.array([[4.0, 1.0]])
+    for function in (exp, log, sqrt):
+        assert (values(function(exactly(x, FLOAT32))) == function(x)).all()
+    assert largest(x, 1).tolist() == values(largest(exactly(x, FLOAT32), 1)).tolist() == [[4]]
+    assert largest(x + 5j, 1).tolist() == [[4]]
+    assert einsum("ij,kj->ik", x, x).tolist() == [[17]]
+    assert where(x > 2, x, -x).tolist() == [[4, -1]]
+    zeros = zeros_like(with_error(3.0, 0.5))
+    assert (zeros.value.tolist(), zeros.error.tolist()) == ([0], [0])
+    assert zeros_like(x.astype(np.float32)).dtype == np.float32
