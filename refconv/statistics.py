@@ -31,7 +31,7 @@ from refconv.arguments import Array
 from refconv.kernels import kernel, summing
 from refconv.threads import spread
 
-_BLOCK = 1024  # entries of a weight that are summed at once: they stay in the processor's first cache
+_BLOCK = 1024  # values that are summed at once, and entries of a weight: they stay in the processor's first cache
 
 
 class Moments(NamedTuple):
@@ -99,32 +99,48 @@ def _deviation(value, near):
     return value - near  # compiled apart, so that no sum takes `near` out of itself
 
 
+# Sums are made of those of blocks, so that what is added is never far smaller than the sum.
+
+
 @summing
+def _sum_of(values):
+    total = values.dtype.type(0)
+    for i in range(values.size):
+        total += values[i]
+    return total
+
+
+@kernel
 def _near_at(s, x):
     N, _, C, P = x.shape
     total = x.dtype.type(0)
     for n in range(N):
         for c in range(C):
-            plane = x.dtype.type(0)  # summed by itself, so that what is added is never far smaller than the sum
-            for p in range(P):
-                plane += x[n, s, c, p]
-            total += plane
+            for start in range(0, P, _BLOCK):
+                total += _sum_of(x[n, s, c, start : start + _BLOCK])
     return total / x.dtype.type(N * C * P)
 
 
 @summing
+def _deviations_of(values, near):
+    first = second = values.dtype.type(0)
+    for i in range(values.size):
+        deviation = _deviation(values[i], near)
+        first += deviation
+        second += deviation * deviation
+    return first, second
+
+
+@kernel
 def _deviations_at(s, x, near):
     N, _, C, P = x.shape
     first = second = x.dtype.type(0)
     for n in range(N):
         for c in range(C):
-            plane_first = plane_second = x.dtype.type(0)
-            for p in range(P):
-                deviation = _deviation(x[n, s, c, p], near)
-                plane_first += deviation
-                plane_second += deviation * deviation
-            first += plane_first
-            second += plane_second
+            for start in range(0, P, _BLOCK):
+                one, other = _deviations_of(x[n, s, c, start : start + _BLOCK], near)
+                first += one
+                second += other
     return first, second
 
 
@@ -175,22 +191,30 @@ def _fill_output(first, last, output, near, correction, variance, x, weight, bia
 
 
 @summing
+def _sums_of(values, grads, near):
+    # What needs no more than `near`: the sums of the deviations, their squares, the gradient, its products.
+    first = second = total = product = values.dtype.type(0)
+    for i in range(values.size):
+        deviation = _deviation(values[i], near)
+        first += deviation
+        second += deviation * deviation
+        total += grads[i]
+        product += grads[i] * deviation
+    return first, second, total, product
+
+
+@kernel
 def _sums_at(s, c, grad_output, x, near):
-    # Sums over n and p that need no more than `near`: of the deviations, their squares, the gradient, its products.
     N, _, _, P = x.shape
     first = second = total = product = x.dtype.type(0)
     for n in range(N):
-        plane_first = plane_second = plane_total = plane_product = x.dtype.type(0)
-        for p in range(P):
-            deviation, grad = _deviation(x[n, s, c, p], near), grad_output[n, s, c, p]
-            plane_first += deviation
-            plane_second += deviation * deviation
-            plane_total += grad
-            plane_product += grad * deviation
-        first += plane_first
-        second += plane_second
-        total += plane_total
-        product += plane_product
+        for start in range(0, P, _BLOCK):
+            stop = start + _BLOCK
+            sums = _sums_of(x[n, s, c, start:stop], grad_output[n, s, c, start:stop], near)
+            first += sums[0]
+            second += sums[1]
+            total += sums[2]
+            product += sums[3]
     return first, second, total, product
 
 
@@ -256,14 +280,28 @@ def _fill_row_output(first, last, output, near, correction, variance, x, weight,
 
 
 @summing
-def _row_sums_at(s, grad_output, x, weight, near):
-    first = second = total = product = x.dtype.type(0)
-    for m in range(x.shape[1]):
-        deviation, h = _deviation(x[s, m], near), grad_output[s, m] * weight[m]
+def _weighted_sums_of(values, grads, weights, near):
+    # As `_sums_of`, of the gradient times the weight.
+    first = second = total = product = values.dtype.type(0)
+    for i in range(values.size):
+        deviation, h = _deviation(values[i], near), grads[i] * weights[i]
         first += deviation
         second += deviation * deviation
         total += h
         product += h * deviation
+    return first, second, total, product
+
+
+@kernel
+def _row_sums_at(s, grad_output, x, weight, near):
+    first = second = total = product = x.dtype.type(0)
+    for start in range(0, x.shape[1], _BLOCK):
+        stop = start + _BLOCK
+        sums = _weighted_sums_of(x[s, start:stop], grad_output[s, start:stop], weight[start:stop], near)
+        first += sums[0]
+        second += sums[1]
+        total += sums[2]
+        product += sums[3]
     return first, second, total, product
 
 

@@ -5,7 +5,7 @@ from numba import config
 from properties import content
 from refconv.statistics import Moments, normalize, normalize_backward
 
-SHAPES = {"planes": (8, 7, 2, 9000), "rows": (1, 700, 1500, 1), "groups": (1, 24, 3, 4000)}
+SHAPES = {"planes": (8, 7, 2, 1100), "rows": (1, 90, 1500, 1), "groups": (1, 24, 3, 1700)}
 
 
 def drawn(kind, dtype="float32"):
@@ -60,9 +60,28 @@ def test_moments_that_are_given_stay_as_they_are():
 
 
 def test_a_mean_that_the_first_sum_misses_by_far_is_centred_again():
-    # In float32, sums of 2**24 lose what is added: of a million such values the mean is off by more than their spread.
-    x = (content("normal", (1, 1, 1, 10**6), "float64", 0) + 2.0**21).astype(np.float32)
-    _, moments = normalize(x, np.ones(1, "f"), np.zeros(1, "f"), 0.0)
+    # Of 10,000 values of 1e6, one to a block, the sum in float32 is off by 22 standard deviations of 1 for each.
+    x, grad = (content("normal", (10_000, 1, 1, 1), "float64", seed) + mean for seed, mean in ((0, 1e6), (1, 0)))
+    x, ones = x.astype(np.float32), np.ones(1)
     exact = x.astype(np.float64)
-    assert abs(moments.near.astype(np.float64) + moments.correction - exact.mean()) < 1e-4
-    assert abs(moments.variance - exact.var()) < 1e-5
+    _, moments = normalize(x, ones.astype("f"), ones.astype("f"), 0.0)
+    assert abs(moments.near.astype(np.float64) + moments.correction - exact.mean()) < 1e-6
+    assert abs(moments.variance / exact.var() - 1) < 1e-6
+    grad_input = normalize_backward(grad.astype("f"), x, ones.astype("f"), 0.0)[0]
+    assert abs(grad_input - normalize_backward(grad, exact, ones, 0.0)[0]).max() < 1e-5
+
+
+def test_equal_values_have_no_variance_even_where_their_mean_is_rounded():
+    x = np.full((1, 2, 7, 1), 0.1, np.float32)  # seven times that, over seven, is something else
+    ones = np.ones(7, np.float32)
+    assert normalize(x, ones, 0 * ones, 1e-5)[0].ravel().tolist() == [0] * 14
+    grad_input, grad_weight, _ = normalize_backward(np.arange(14, dtype=np.float32).reshape(x.shape), x, ones, 1.0)
+    assert grad_input.ravel().tolist() == [*range(-3, 4)] * 2
+    assert grad_weight.tolist() == [0] * 7
+
+
+def test_a_variance_is_never_negative():
+    # The first mean is off by 7.6; the deviations from it are all the same, and their squares' difference is negative.
+    _, moments = normalize(np.full((10_000, 1, 1, 1), 123456.7, np.float32), np.ones(1, "f"), np.ones(1, "f"), 0.0)
+    assert moments.variance.tolist() == [0]
+    assert moments.mean.tolist() == [np.float32(123456.7)]

@@ -95,7 +95,7 @@ def test_gradients_of_what_is_none_are_none():
     assert batch_norm_backward(X, X, ONE).bias is None
 
 
-@pytest.mark.parametrize("shape", [(8, 4, 64, 64), (40_000, 2), (2, 2, 300_000)])
+@pytest.mark.parametrize("shape", [(8, 4, 64, 64), (40_000, 2), (1, 1, 100_000)])
 def test_a_mean_of_a_million_and_a_variance_of_one_come_out_right_in_float32(shape):
     input = (content("normal", shape, "float64", 0) + 1e6).astype(np.float32)
     grad_output = content("normal", shape, "float32", 1)

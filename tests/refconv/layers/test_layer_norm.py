@@ -59,7 +59,7 @@ def test_one_value_alone_gives_the_bias():
     assert not layer_norm_backward(x, x, one, one, normalized_shape=1).input.any()
 
 
-@pytest.mark.parametrize("shape", [(3, 1000), (2, 1_000_000)])
+@pytest.mark.parametrize("shape", [(3, 1000), (1, 100_000)])
 def test_a_mean_of_a_million_and_a_variance_of_one_come_out_right_in_float32(shape):
     input = (content("normal", shape, "float64", 0) + 1e6).astype(np.float32)
     grad_output, weight = (content("normal", s, "float32", 1) for s in (shape, shape[1:]))
