@@ -302,7 +302,8 @@ def _away_from_zero(x: Array) -> Array:
 
 def _sigmoid(arithmetic: Arithmetic, input: Array) -> Rounded:
     power = exactly(-abs(input), arithmetic).exp()
-    return where(input < 0, power, 1.0) / (1 + power)
+    output: Rounded = where(input < 0, power, 1.0) / (1 + power)
+    return output
 
 
 def _tanh(arithmetic: Arithmetic, input: Array) -> Rounded:
