@@ -176,7 +176,7 @@ def _judged(
         return _Judged(None if same else f"{name} must be {_kind(expected)}, got {_kind(got)}")
     value, bound = expected
     limit = bound.limit
-    exact, vacuous = not limit.any(), bool((limit >= abs(value)).all())
+    exact, vacuous = not limit.any(), value.dtype.kind == "f" and bool((limit >= abs(value)).all())
     if got.shape != value.shape:
         return _Judged(f"{name} must have shape {value.shape}, got {got.shape}", exact, vacuous)
     stored = value.dtype if value.dtype.kind == "i" else dtype

@@ -1,10 +1,10 @@
-"""Cases of `conv` and `conv_transpose`: sizes are derived from what is drawn, so every case is valid as it is built.
+"""Cases of `conv`, `conv_transpose` and `locally_connected`, whose sizes are derived: all are valid as they are built.
 
 Each axis has its own kernel, stride, dilation and padding on either side, since symmetric cases hide swapped axes.
 All shrink towards one axis, one channel, a batch of one, windows of one tap, and small integers.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import hypothesis.strategies as st
@@ -74,6 +74,11 @@ def conv_transpose_cases(dtype: str) -> st.SearchStrategy[Case]:
     return _cases(_conv_transpose_case, dtype, *_CONV_TRANSPOSE)
 
 
+def locally_connected_cases(dtype: str) -> st.SearchStrategy[Case]:
+    """Cases of `locally_connected`."""
+    return _cases(_locally_connected_case, dtype, ("symmetric", "asymmetric"), ("zeros",))
+
+
 def _cases(
     build: Callable[..., Case], dtype: str, paddings: Sequence[str], padding_modes: Sequence[str]
 ) -> st.SearchStrategy[Case]:
@@ -141,6 +146,21 @@ def _conv_transpose_case(dtype: str, call: Call, axes: list[Axis]) -> Case:
     )
     attributes = {**window, "output_padding": _spelled(extra, call), "groups": call.groups}
     return _filling(call).case("conv_transpose", attributes, dict(zip(_ARRAYS, shapes, strict=True)), dtype)
+
+
+def _locally_connected_case(dtype: str, call: Call, axes: list[Axis]) -> Case:
+    axes = [_conv_axis(axis, call) for axis in axes]
+    size = tuple(_conv_size(axis, call) for axis in axes)
+    kernel = tuple(axis.kernel for axis in axes)
+    window = _window_attributes(axes, call)
+    out = output_size(size, read_window(kernel, **window))
+    shapes = (
+        (call.batch, call.per_out, *out),
+        (call.batch, call.per_in, *size),
+        (call.per_out, *out, call.per_in, *kernel),
+        (call.per_out, *out) if call.bias else None,
+    )
+    return _filling(call).case("locally_connected", window, dict(zip(_ARRAYS, shapes, strict=True)), dtype)
 
 
 def _filling(call: Call) -> Filling:
@@ -228,4 +248,8 @@ def _spelled(entries: tuple[object, ...], call: Call) -> object:
     return entries[0] if short else entries
 
 
-STRATEGIES = {"conv": conv_cases, "conv_transpose": conv_transpose_cases}
+STRATEGIES: Mapping[str, Callable[[str], st.SearchStrategy[Case]]] = {
+    "conv": conv_cases,
+    "conv_transpose": conv_transpose_cases,
+    "locally_connected": locally_connected_cases,
+}

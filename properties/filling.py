@@ -23,18 +23,24 @@ class Filling(NamedTuple):
     seed: int
     layouts: tuple[str, ...]
 
+    @property
+    def held(self) -> str:
+        """The kind of content that arrays get: small integers where one of them is constant.
+
+        Where all terms are equal, rounding errors add up instead of walking at random: only exact sums can be judged.
+        """
+        return "integer" if "constant" in self.layouts else self.kind
+
     def case(
         self, operator: str, attributes: Mapping[str, object], arrays: Mapping[str, Described], dtype: str
     ) -> Case:
         """Return the case with these `attributes`, and `arrays` by name; those left out are None."""
         row = operators[operator]
-        # Where all terms are equal, rounding errors add up instead of walking at random: only exact sums can be judged.
-        kind = "integer" if "constant" in self.layouts else self.kind
         rng = np.random.default_rng(self.seed)
         made: list[Any] = []
         for name in ("grad_output", *row.inputs):
             described = arrays.get(name)
-            made.append(content(kind, described, dtype, rng) if isinstance(described, tuple) else described)
+            made.append(content(self.held, described, dtype, rng) if isinstance(described, tuple) else described)
         made[: len(self.layouts)] = [
             array if array is None else lay_out(array, layout)
             for array, layout in zip(made, self.layouts, strict=False)

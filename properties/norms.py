@@ -1,7 +1,7 @@
 """Cases of the norms: sizes, and which values share a mean, are drawn; every case is valid as it is built.
 
 Two values alone normalise to ±1 whatever they are, and their gradients vanish, so most cases have at least four values
-to a mean. All shrink towards one axis, one channel, a batch of one, the defaults, and small integers.
+to a mean. All shrink towards as few axes as may be, one channel, a batch of one, the defaults, and small integers.
 """
 
 import math
@@ -69,9 +69,9 @@ def _calls(ranks: Sequence[int]) -> st.SearchStrategy[Call]:
         st.sampled_from((1, 1, 2, 3, 4)),
         st.sampled_from((1, 2, 3, 5)),
         _spatial(ranks),
-        st.sampled_from((4, 5, 6) * 10 + (2, 3) + (4, 9, 33) * 10),
-        st.booleans() | st.just(True),
-        st.booleans() | st.just(True),
+        st.sampled_from((4, 5, 6) * 4 + (2, 3, 2) + (4, 9, 33) * 4),
+        st.sampled_from((False, True, True)),
+        st.sampled_from((False, True, True)),
         st.sampled_from((1e-5, 1e-3, 0.1, 1.0, 0.0, 1e-5, 1e-12)),
         st.sampled_from(((0.0, 1.0),) * 4 + ((0.0, 2.0**-8), (100.0, 1.0), (-1e4, 1.0), (0.0, 1.0))),
         st.sampled_from(tuple(CONTENTS)),
@@ -101,7 +101,8 @@ def batch_norm_cases(dtype: str) -> st.SearchStrategy[Case]:
             sizes = (call.batch, *call.spatial)
             batch, *spatial = _longer(sizes, call.least)
         if math.prod(spatial) == 1:  # an expanded batch would be of equal values
-            call = call._replace(layouts=(call.layouts[0], _unexpanded(call.layouts[1]), call.layouts[2]))
+            gradient, input, weight = call.layouts
+            call = call._replace(layouts=(_unexpanded(gradient), _unexpanded(input), weight))
         if training and call.eps == 0:  # which libraries refuse
             call = call._replace(eps=1e-5)
         channels = call.groups * call.channels
@@ -113,7 +114,7 @@ def batch_norm_cases(dtype: str) -> st.SearchStrategy[Case]:
         return call.filling(constant=not training).case("batch_norm", attributes, arrays, dtype)
 
     momenta = st.sampled_from((0.1, 0.5, 0.9, 0.0, 1.0, 0.3, 0.1))
-    return st.builds(build, _calls((1, 0, 2, 3)), st.sampled_from((True, False, True)), momenta, st.booleans())
+    return st.builds(build, _calls((0, 1, 2, 3)), st.sampled_from((True, False, True)), momenta, st.booleans())
 
 
 def _unexpanded(layout: str) -> str:
@@ -131,7 +132,7 @@ def layer_norm_cases(dtype: str) -> st.SearchStrategy[Case]:
         attributes = {"normalized_shape": given, "eps": call.eps}
         return call.filling(constant=call.weight).case("layer_norm", attributes, arrays, dtype)
 
-    others = st.one_of([st.tuples(*[st.sampled_from((1, 2, 3))] * count) for count in (1, 0, 2, 3)])
+    others = st.one_of([st.tuples(*[st.sampled_from((1, 2, 3))] * count) for count in (0, 1, 2, 3)])
     return st.builds(build, _calls((1, 2, 3)), others, st.booleans())
 
 
@@ -157,7 +158,7 @@ def group_norm_cases(dtype: str) -> st.SearchStrategy[Case]:
         attributes = {"num_groups": call.groups, "eps": call.eps}
         return call.filling(constant=False).case("group_norm", attributes, arrays, dtype)
 
-    return _calls((1, 0, 2, 3)).map(build)
+    return _calls((0, 1, 2, 3)).map(build)
 
 
 def local_response_norm_cases(dtype: str) -> st.SearchStrategy[Case]:

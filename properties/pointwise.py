@@ -3,7 +3,7 @@
 All shrink towards few axes of size 1, the defaults, and small integers.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import hypothesis.strategies as st
@@ -184,7 +184,7 @@ def mse_loss_cases(dtype: str) -> st.SearchStrategy[Case]:
     return st.builds(build, _shapes(), varied)
 
 
-STRATEGIES = {
+STRATEGIES: Mapping[str, Callable[[str], st.SearchStrategy[Case]]] = {
     "relu": _relu_like("relu"),
     "leaky_relu": _relu_like("leaky_relu", negative_slope=st.sampled_from((0.01, 0.25, 0.0, 2.0, -0.5, 1e-3))),
     "sigmoid": _saturating("sigmoid"),

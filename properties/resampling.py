@@ -5,7 +5,8 @@ batch of one, sizes and windows of 1, defaults, and small integers.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import hypothesis.strategies as st
@@ -51,7 +52,7 @@ _CALL: tuple[st.SearchStrategy[Any], ...] = (
 )
 
 
-def _drawn(
+def drawn_calls(
     build: Callable[..., Case],
     dtype: str,
     choices: Sequence[st.SearchStrategy[Any]],
@@ -83,12 +84,12 @@ def avg_pool_cases(dtype: str) -> st.SearchStrategy[Case]:
     """Cases of `avg_pool`."""
     choices = (
         st.sampled_from(("none", "half", "symmetric", "asymmetric", "half")),
-        st.booleans(),
+        st.sampled_from((True, False)),
         st.booleans(),
         st.booleans(),
         st.sampled_from((None,) * 4 + (1, 2, 3, 7, 16, None, None)),
     )
-    return _drawn(_avg_pool_case, dtype, choices, _WINDOWS)
+    return drawn_calls(_avg_pool_case, dtype, choices, _WINDOWS)
 
 
 def _avg_pool_case(
@@ -139,28 +140,28 @@ def _sees(kernel: int, stride: int, sides: tuple[int, int], size: int) -> bool:
     return any(begin < size and begin + kernel > 0 for begin in begins)
 
 
-def adaptive_avg_pool_cases(dtype: str) -> st.SearchStrategy[Case]:
-    """Cases of `adaptive_avg_pool`."""
+def adaptive_cases(operator: str, dtype: str) -> st.SearchStrategy[Case]:
+    """Cases of adaptive pooling: of any sizes, of sizes that divide, and global."""
     ranges = ((1, 9), (1, 7), (1, 5))
     sizes = [
         [st.integers(*range_) | st.sampled_from((3, 16, 17)) if range_[1] > 8 else st.integers(*range_)]
         for range_ in ranges
     ]
-    return _drawn(
-        _adaptive_case,
+
+    def build(dtype: str, call: Call, drawn: Sequence[tuple[int, ...]], how: str) -> Case:
+        sizes, outputs = map(list, zip(*drawn, strict=True))
+        if how == "global":
+            outputs = [1 for _ in outputs]
+        elif how == "dividing":
+            sizes = [output * min(size, 4) for size, output in drawn]
+        return call.case(operator, sizes, outputs, dtype, output_size=tuple(outputs))
+
+    return drawn_calls(
+        build,
         dtype,
         (st.sampled_from(("free", "global", "free", "free", "dividing", "free")),),
         [[*size, *size] for size in sizes],
     )
-
-
-def _adaptive_case(dtype: str, call: Call, drawn: Sequence[tuple[int, ...]], how: str) -> Case:
-    sizes, outputs = map(list, zip(*drawn, strict=True))
-    if how == "global":
-        outputs = [1 for _ in outputs]
-    elif how == "dividing":
-        sizes = [output * min(size, 4) for size, output in drawn]
-    return call.case("adaptive_avg_pool", sizes, outputs, dtype, output_size=tuple(outputs))
 
 
 def blur_pool_cases(dtype: str) -> st.SearchStrategy[Case]:
@@ -169,7 +170,7 @@ def blur_pool_cases(dtype: str) -> st.SearchStrategy[Case]:
         [st.sampled_from((1, 3, 2, 4, 5, 6, 7)), st.sampled_from((1, 2, 3, 4)), st.integers(0, most)]
         for most in (16, 8, 4)
     ]
-    return _drawn(_blur_case, dtype, (st.sampled_from((False, True, False)),), axes)
+    return drawn_calls(_blur_case, dtype, (st.sampled_from((False, True, False)),), axes)
 
 
 def _blur_case(dtype: str, call: Call, drawn: Sequence[tuple[int, ...]], defaults: bool) -> Case:
@@ -200,7 +201,7 @@ def upsample_cases(dtype: str) -> st.SearchStrategy[Case]:
         st.sampled_from(("size", "scale", "size", "scale", "size that stays", "scale", "size", "scale", "size")),
         st.sampled_from((None,) * 20 + _ROUNDED_WRONGLY + (None,) * 20),
     )
-    return _drawn(_upsample_case, dtype, choices, axes)
+    return drawn_calls(_upsample_case, dtype, choices, axes)
 
 
 def _upsample_case(
@@ -228,9 +229,9 @@ def _upsample_case(
     return call.case("upsample", sizes, outputs, dtype, **attributes)
 
 
-STRATEGIES = {
+STRATEGIES: Mapping[str, Callable[[str], st.SearchStrategy[Case]]] = {
     "avg_pool": avg_pool_cases,
-    "adaptive_avg_pool": adaptive_avg_pool_cases,
+    "adaptive_avg_pool": partial(adaptive_cases, "adaptive_avg_pool"),
     "upsample": upsample_cases,
     "blur_pool": blur_pool_cases,
 }

@@ -4,14 +4,17 @@ from collections.abc import Callable, Mapping
 
 import hypothesis.strategies as st
 
-from properties import convolutions, norms, pointwise, resampling
+from properties import attention, convolutions, maxima, norms, pointwise, products, resampling
 from properties.case import Case
 
 STRATEGIES: Mapping[str, Callable[[str], st.SearchStrategy[Case]]] = {
     **convolutions.STRATEGIES,
+    **maxima.STRATEGIES,
     **norms.STRATEGIES,
     **pointwise.STRATEGIES,
     **resampling.STRATEGIES,
+    **products.STRATEGIES,
+    **attention.STRATEGIES,
 }
 DTYPES = ("float32", "float64")
 

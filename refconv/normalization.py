@@ -51,8 +51,7 @@ class Norm:
 
     def backward(self, grad_output: object) -> NormGradients:
         """Return the gradients; `grad_output` is checked."""
-        grad = arguments.array("grad_output", grad_output, like=self.input)
-        arguments.shape("grad_output", grad, self.input.shape)
+        grad = arguments.matching("grad_output", grad_output, self.input, self.input.shape)
         weight = self.parameter(self.weight, 1)
         gradients = normalize_backward(grad.reshape(self.shape), self.x, weight, self.eps, self.given)
         return NormGradients(
@@ -83,11 +82,7 @@ def read_norm(
 
 
 def _read_parameter(name: str, value: object, signal: Array, channels: tuple[int, ...]) -> Array | None:
-    if value is None:
-        return None
-    parameter = arguments.array(name, value, like=signal)
-    arguments.shape(name, parameter, channels)
-    return parameter
+    return None if value is None else arguments.matching(name, value, signal, channels)
 
 
 _AXES = (0, 2, 3)  # that share a mean

@@ -196,19 +196,25 @@ def composed(formula: Callable[[Any], Any], x: Any, carry: Callable[[Array, Arra
     return replace(own, error=own.error + carry(x.value, x.error))
 
 
-def by_complex_steps(formula: Callable[[Any], Any], axis: int) -> Callable[[Array, Array], Array]:
-    """Return what carries errors through a `formula` of each vector along `axis`: the magnitudes of its derivatives."""
-    step = 2.0**-300
+def along(formula: Callable[..., Any], axis: int, x: Any, *others: Any) -> Any:
+    """Return ``formula(x, *others)`` as :func:`composed` does, for a formula of each vector along `axis` by itself.
+
+    Its derivatives by `x` are found by complex steps. Of a vector that isn't far larger than its errors they don't say
+    what lies around it: there, errors are carried step by step.
+    """
 
     def carry(x: Array, errors: Array) -> Array:
-        carried = np.zeros(x.shape)
+        step, plain, carried = 2.0**-300, [values(other) for other in others], np.zeros(x.shape)
         for k in range(x.shape[axis] if errors.any() else 0):
             moved = x.astype(complex)
             np.moveaxis(moved, axis, 0)[k] += 1j * step
-            carried += abs(formula(moved).imag / step) * errors.take([k], axis)
+            carried += abs(formula(moved, *plain).imag / step) * errors.take([k], axis)
         return carried
 
-    return carry
+    if not isinstance(x, Rounded):
+        return formula(x, *others)
+    close = 100 * x.error.max(axis, keepdims=True, initial=0) > abs(x.value).max(axis, keepdims=True, initial=0)
+    return where(close, formula(x, *others), composed(lambda x: formula(x, *others), x, carry))
 
 
 def exp(x: Any) -> Any:

@@ -105,39 +105,58 @@ def _near_at(s, x):
     total = x.dtype.type(0)
     for n in range(N):
         for c in range(C):
+            plane = x.dtype.type(0)  # summed by itself, so that what is added is never far smaller than the sum
             for p in range(P):
-                total += x[n, s, c, p]
+                plane += x[n, s, c, p]
+            total += plane
     return total / x.dtype.type(N * C * P)
+
+
+@summing
+def _deviations_at(s, x, near):
+    N, _, C, P = x.shape
+    first = second = x.dtype.type(0)
+    for n in range(N):
+        for c in range(C):
+            plane_first = plane_second = x.dtype.type(0)
+            for p in range(P):
+                deviation = _deviation(x[n, s, c, p], near)
+                plane_first += deviation
+                plane_second += deviation * deviation
+            first += plane_first
+            second += plane_second
+    return first, second
 
 
 @kernel
 def _correct(count, first, second):
-    # The mean beyond `near` and the variance, from the sums of the deviations and of their squares.
+    # The mean beyond `near` and the variance, from the sums of the deviations and of their squares; and whether `near`
+    # is so far from the mean that the squares' difference loses digits.
     correction = first / count
-    variance = second / count - correction * correction
+    square = correction * correction
+    variance = second / count - square
     if variance.real < 0:  # rounded, where all values are equal
         variance = variance - variance
-    return correction, variance
+    return correction, variance, square.real > variance.real
 
 
-@summing
+@kernel
 def _moments_at(s, x):
     N, _, C, P = x.shape
+    count = x.dtype.type(N * C * P)
     near = _near_at(s, x)
-    first = second = x.dtype.type(0)
-    for n in range(N):
-        for c in range(C):
-            for p in range(P):
-                deviation = _deviation(x[n, s, c, p], near)
-                first += deviation
-                second += deviation * deviation
-    correction, variance = _correct(x.dtype.type(N * C * P), first, second)
+    first, second = _deviations_at(s, x, near)
+    correction, variance, far = _correct(count, first, second)
+    if far:
+        near += correction
+        first, second = _deviations_at(s, x, near)
+        correction, variance, _ = _correct(count, first, second)
     return near, correction, variance
 
 
 @kernel
 def _reciprocal_root(variance, eps):
-    return np.reciprocal(np.sqrt(variance + eps))
+    return np.reciprocal(np.sqrt(variance + eps))  # of 0, infinity: a division would raise
 
 
 @kernel
@@ -146,13 +165,13 @@ def _fill_output(first, last, output, near, correction, variance, x, weight, bia
     for s in range(first, last):
         if not given:
             near[s], correction[s], variance[s] = _moments_at(s, x)
-        reciprocal = _reciprocal_root(variance[s], eps)
+        mean, rest, reciprocal = near[s], correction[s], _reciprocal_root(variance[s], eps)
         for n in range(N):
             for c in range(C):
                 k = s * C % weight.size + c
                 scale, offset = reciprocal * weight[k], bias[k]
                 for p in range(P):
-                    output[n, s, c, p] = (x[n, s, c, p] - near[s] - correction[s]) * scale + offset
+                    output[n, s, c, p] = (x[n, s, c, p] - mean - rest) * scale + offset
 
 
 @summing
@@ -161,13 +180,29 @@ def _sums_at(s, c, grad_output, x, near):
     N, _, _, P = x.shape
     first = second = total = product = x.dtype.type(0)
     for n in range(N):
+        plane_first = plane_second = plane_total = plane_product = x.dtype.type(0)
         for p in range(P):
             deviation, grad = _deviation(x[n, s, c, p], near), grad_output[n, s, c, p]
-            first += deviation
-            second += deviation * deviation
-            total += grad
-            product += grad * deviation
+            plane_first += deviation
+            plane_second += deviation * deviation
+            plane_total += grad
+            plane_product += grad * deviation
+        first += plane_first
+        second += plane_second
+        total += plane_total
+        product += plane_product
     return first, second, total, product
+
+
+@kernel
+def _all_sums_at(s, sums, grad_output, x, near):
+    # The sums of the gradient and of its products go to `sums`, an entry for each c; the others are returned.
+    first = second = x.dtype.type(0)
+    for c in range(x.shape[2]):
+        one, other, sums[1, s, c], sums[0, s, c] = _sums_at(s, c, grad_output, x, near)
+        first += one
+        second += other
+    return first, second
 
 
 @kernel
@@ -175,27 +210,29 @@ def _fill_grads(first, last, grad_input, sums, near, correction, variance, grad_
     # With z = (x - mean) / sqrt(variance + eps) and h = grad_output * weight,
     #     grad_input = (h - mean(h) - z * mean(h * z)) / sqrt(variance + eps),  the means 0 where the moments are given
     N, _, C, P = x.shape
-    zero = x.dtype.type(0)
+    count = x.dtype.type(N * C * P)
     for s in range(first, last):
-        if not given:
+        if given:
+            _all_sums_at(s, sums, grad_output, x, near[s])
+        else:
             near[s] = _near_at(s, x)
-        total_first = total_second = zero
-        for c in range(C):
-            one, other, sums[1, s, c], sums[0, s, c] = _sums_at(s, c, grad_output, x, near[s])
-            total_first += one
-            total_second += other
-        if not given:
-            correction[s], variance[s] = _correct(x.dtype.type(N * C * P), total_first, total_second)
+            one, other = _all_sums_at(s, sums, grad_output, x, near[s])
+            correction[s], variance[s], far = _correct(count, one, other)
+            if far:
+                near[s] += correction[s]
+                one, other = _all_sums_at(s, sums, grad_output, x, near[s])
+                correction[s], variance[s], _ = _correct(count, one, other)
         reciprocal = _reciprocal_root(variance[s], eps)
-        mean_h = mean_hz = zero
+        mean_h = mean_hz = x.dtype.type(0)
         for c in range(C):
             sums[0, s, c] = (sums[0, s, c] - correction[s] * sums[1, s, c]) * reciprocal
             scale = weight[s * C % weight.size + c]
             mean_h += scale * sums[1, s, c]
             mean_hz += scale * sums[0, s, c]
         if not given:
-            mean_h, mean_hz = mean_h / x.dtype.type(N * C * P), mean_hz / x.dtype.type(N * C * P)
+            mean_h, mean_hz = mean_h / count, mean_hz / count
         slope, offset = reciprocal * reciprocal * mean_hz, reciprocal * mean_h
+        mean, rest = near[s], correction[s]
         for n in range(N):
             for c in range(C):
                 scale = reciprocal * weight[s * C % weight.size + c]
@@ -204,7 +241,7 @@ def _fill_grads(first, last, grad_input, sums, near, correction, variance, grad_
                         grad_input[n, s, c, p] = scale * grad_output[n, s, c, p]
                 else:
                     for p in range(P):
-                        deviation = x[n, s, c, p] - near[s] - correction[s]
+                        deviation = x[n, s, c, p] - mean - rest
                         grad_input[n, s, c, p] = scale * grad_output[n, s, c, p] - offset - slope * deviation
 
 
@@ -213,9 +250,9 @@ def _fill_row_output(first, last, output, near, correction, variance, x, weight,
     rows = x.reshape(1, x.shape[0], 1, x.shape[1])
     for s in range(first, last):
         near[s], correction[s], variance[s] = _moments_at(s, rows)
-        reciprocal = _reciprocal_root(variance[s], eps)
+        mean, rest, reciprocal = near[s], correction[s], _reciprocal_root(variance[s], eps)
         for m in range(x.shape[1]):
-            output[s, m] = (x[s, m] - near[s] - correction[s]) * reciprocal * weight[m] + bias[m]
+            output[s, m] = (x[s, m] - mean - rest) * reciprocal * weight[m] + bias[m]
 
 
 @summing
@@ -233,16 +270,21 @@ def _row_sums_at(s, grad_output, x, weight, near):
 @kernel
 def _fill_row_grad_input(first, last, grad_input, near, correction, variance, grad_output, x, weight, eps):
     rows = x.reshape(1, x.shape[0], 1, x.shape[1])
-    size = x.dtype.type(x.shape[1])
+    count = x.dtype.type(x.shape[1])
     for s in range(first, last):
         near[s] = _near_at(s, rows)
-        total_first, total_second, total, product = _row_sums_at(s, grad_output, x, weight, near[s])
-        correction[s], variance[s] = _correct(size, total_first, total_second)
+        one, other, total, product = _row_sums_at(s, grad_output, x, weight, near[s])
+        correction[s], variance[s], far = _correct(count, one, other)
+        if far:
+            near[s] += correction[s]
+            one, other, total, product = _row_sums_at(s, grad_output, x, weight, near[s])
+            correction[s], variance[s], _ = _correct(count, one, other)
         reciprocal = _reciprocal_root(variance[s], eps)
-        mean_h, mean_hz = total / size, (product - correction[s] * total) * reciprocal / size
+        mean_h, mean_hz = total / count, (product - correction[s] * total) * reciprocal / count
         slope, offset = reciprocal * reciprocal * mean_hz, reciprocal * mean_h
+        mean, rest = near[s], correction[s]
         for m in range(x.shape[1]):
-            deviation = x[s, m] - near[s] - correction[s]
+            deviation = x[s, m] - mean - rest
             grad_input[s, m] = grad_output[s, m] * weight[m] * reciprocal - offset - slope * deviation
 
 

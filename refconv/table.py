@@ -4,8 +4,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from types import MappingProxyType, ModuleType
-from typing import Any
+from types import MappingProxyType, ModuleType, NoneType
+from typing import Any, get_args
 
 from refconv.layers import (
     adaptive_avg_pool,
@@ -14,6 +14,7 @@ from refconv.layers import (
     avg_pool,
     batch_norm,
     blur_pool,
+    capsule_routing,
     channel_shuffle,
     concat,
     conv,
@@ -21,17 +22,23 @@ from refconv.layers import (
     cross_entropy,
     dropout,
     flatten,
+    graph_conv,
     group_norm,
     highway,
     instance_norm,
     layer_norm,
+    linear,
     local_response_norm,
+    locally_connected,
     lp_pool,
     max_pool,
     max_unpool,
     mse_loss,
+    non_local,
     pad,
     pointwise,
+    softmax,
+    squash,
     upsample,
 )
 
@@ -60,7 +67,7 @@ class Operator:
     def inputs(self) -> Mapping[str, bool]:
         """The positional arrays in their order, and whether each may be None."""
         return MappingProxyType(
-            {p.name: p.default is None for p in self._parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
+            {p.name: NoneType in get_args(p.annotation) for p in self._parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
         )
 
     @cached_property
@@ -103,6 +110,8 @@ operators: Mapping[str, Operator] = MappingProxyType(
         for row in (
             _operator(conv, "conv"),
             _operator(conv_transpose, "conv_transpose"),
+            _operator(locally_connected, "locally_connected"),
+            _operator(linear, "linear"),
             _operator(max_pool, "max_pool", outputs=_max_pool_outputs),
             _operator(max_unpool, "max_unpool"),
             _operator(avg_pool, "avg_pool"),
@@ -120,6 +129,9 @@ operators: Mapping[str, Operator] = MappingProxyType(
             _operator(pointwise, "leaky_relu"),
             _operator(pointwise, "sigmoid"),
             _operator(pointwise, "tanh"),
+            _operator(softmax, "softmax"),
+            _operator(softmax, "log_softmax"),
+            _operator(squash, "squash"),
             _operator(dropout, "dropout"),
             _operator(flatten, "flatten", views=True),
             _operator(add, "add", views=True),
@@ -129,6 +141,9 @@ operators: Mapping[str, Operator] = MappingProxyType(
             _operator(cross_entropy, "cross_entropy"),
             _operator(mse_loss, "mse_loss"),
             _operator(highway, "highway"),
+            _operator(graph_conv, "graph_conv"),
+            _operator(non_local, "non_local"),
+            _operator(capsule_routing, "capsule_routing"),
         )
     }
 )

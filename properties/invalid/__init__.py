@@ -8,16 +8,19 @@ import hypothesis.strategies as st
 import numpy as np
 
 from properties.case import Case
-from properties.invalid import convolutions, norms, pointwise, resampling
+from properties.invalid import attention, convolutions, maxima, norms, pointwise, products, resampling
 from properties.invalid.vocabulary import Breakage, array_rows, rank, shape
 from properties.strategies import cases
 from refconv import operators
 
 _OWN: Mapping[str, list[Breakage]] = {
     **convolutions.ROWS,
+    **maxima.ROWS,
     **norms.ROWS,
     **pointwise.ROWS,
     **resampling.ROWS,
+    **products.ROWS,
+    **attention.ROWS,
 }
 ROWS: Mapping[str, list[Breakage]] = {name: [*array_rows(name), *_OWN[name]] for name in operators}
 """What can be broken, by operator; the first row fits every case."""

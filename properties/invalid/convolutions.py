@@ -1,4 +1,4 @@
-"""What breaks the rules of `conv` and `conv_transpose`."""
+"""What breaks the rules of `conv`, `conv_transpose` and `locally_connected`."""
 
 import math
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from properties.invalid.vocabulary import (
     without,
     word_rows,
 )
-from refconv.arguments import LARGEST
+from refconv.arguments import LARGEST, Array
 from refconv.padding import MODES
 
 
@@ -47,15 +47,23 @@ def _cropped(case: Case) -> dict[str, object]:
     return {"padding": math.prod(case.grad_output.shape[2:]) + 10**6, "output_padding": 0}
 
 
-_COMMON = [
+def _local_too_small(case: Case) -> dict[str, object]:
+    axes, (out_channels, *_), (_, in_channels, *size) = rank(case), shape(case, "weight"), shape(case, "input")
+    kernel = (*(1,) * (axes - 1), size[-1] + 1)
+    return {"weight": np.zeros((out_channels, *size, in_channels, *kernel), case.dtype), "padding": 0}
+
+
+def _other_in_channels(array: Array) -> Array:
+    return np.concatenate([array, array], array.ndim // 2)
+
+
+_WINDOW = [
     *per_axis_rows("stride", least=1),
     *per_axis_rows("dilation", least=1),
     *padding_rows(),
-    *int_rows("groups", least=1),
-    Breakage("groups", "divide in_channels={in_channels}", lambda case: {"groups": shape(case, "input")[1] + 1}),
     *signal_rows(),
-    Breakage("weight", "have {ndim} axes, as input has", with_array("weight", lambda array: array[..., None])),
-    Breakage("weight", "have {ndim} axes, as input has", with_array("weight", lambda array: array[0])),
+]
+_ARRAYS = [
     *[
         Breakage(
             "weight", "have at least 1 channel and kernel sizes of at least 1", with_array("weight", without(axis))
@@ -68,6 +76,14 @@ _COMMON = [
         Breakage("grad_output", "have shape", with_array("grad_output", make))
         for make in (longer(1), longer(-1), lambda array: array[0:0, 0])
     ],
+]
+_COMMON = [
+    *_WINDOW,
+    *_ARRAYS,
+    *int_rows("groups", least=1),
+    Breakage("groups", "divide in_channels={in_channels}", lambda case: {"groups": shape(case, "input")[1] + 1}),
+    Breakage("weight", "have {ndim} axes, as input has", with_array("weight", lambda array: array[..., None])),
+    Breakage("weight", "have {ndim} axes, as input has", with_array("weight", lambda array: array[0])),
 ]
 
 ROWS: Mapping[str, list[Breakage]] = {
@@ -103,5 +119,16 @@ ROWS: Mapping[str, list[Breakage]] = {
             "fit into a quarter of memory",
             if_rank(2, {"stride": LARGEST, "output_padding": LARGEST - 1, "padding": 0}),
         ),
+    ],
+    "locally_connected": [
+        *_WINDOW,
+        *_ARRAYS,
+        Breakage("padding", PADDINGS, set_to("padding", "same")),
+        *[
+            Breakage("weight", "have ", with_array("weight", make))
+            for make in (lambda array: array[..., None], lambda array: array[0], longer(1), longer(2))
+        ],
+        Breakage("weight", "have shape", with_array("weight", _other_in_channels)),
+        Breakage("weight", "span at most the padded input's size", _local_too_small),
     ],
 }

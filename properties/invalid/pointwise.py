@@ -6,8 +6,8 @@ import numpy as np
 
 from properties.case import Case
 from properties.invalid.vocabulary import (
-    NO_INTS,
     Breakage,
+    axis_rows,
     int_rows,
     padding_rows,
     rank,
@@ -93,8 +93,7 @@ ROWS: Mapping[str, list[Breakage]] = {
     "add": [_NO_AXES, *_shape_rows("other")],
     "concat": [
         _NO_AXES,
-        *[Breakage("axis", "be an int", set_to("axis", value)) for value in NO_INTS],
-        *[Breakage("axis", "be between -", set_to("axis", value)) for value in (5, -6, LARGEST + 1, 10**30)],
+        *axis_rows(),
         Breakage("other", "have the shape of input", _other_size),
         Breakage("other", "have the shape of input", with_array("other", lambda array: array[None])),
     ],

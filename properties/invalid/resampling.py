@@ -23,7 +23,7 @@ from properties.invalid.vocabulary import (
     word_rows,
 )
 from refconv.arguments import LARGEST
-from refconv.layers.upsample import MODES
+from refconv.interpolation import MODES
 
 _HUGE = 2**30
 _NUMBERS = "be a number or a sequence of {rank} numbers"

@@ -117,12 +117,12 @@ def padding_rows() -> list[Breakage]:
     ]
 
 
-def int_rows(name: str, *, least: int, optional: bool = False) -> list[Breakage]:
-    """Rows of an attribute that is an int from `least`, or None if `optional`."""
-    range_ = f"be between {least} and {LARGEST}"
+def int_rows(name: str, *, least: int, most: int = LARGEST, optional: bool = False) -> list[Breakage]:
+    """Rows of an attribute that is an int from `least` to `most`, or None if `optional`."""
+    range_ = f"be between {least} and {most}"
     others = [value for value in (*NO_INTS, (1,)) if not (optional and value is None)]
     return [
-        *[Breakage(name, range_, set_to(name, value)) for value in (least - 1, least - 2, LARGEST + 1)],
+        *[Breakage(name, range_, set_to(name, value)) for value in (least - 1, least - 2, most + 1, LARGEST + 1)],
         *[Breakage(name, "be an int", set_to(name, value)) for value in others],
     ]
 
@@ -145,6 +145,14 @@ def real_rows(name: str, *, at_least: float = -math.inf, at_most: float = math.i
 def bool_rows(name: str) -> list[Breakage]:
     """Rows of an attribute that is True or False."""
     return [Breakage(name, "be True or False", set_to(name, value)) for value in (0, 1, None, "True", 1.0, (True,))]
+
+
+def axis_rows() -> list[Breakage]:
+    """Rows of an attribute that is an axis of an input with at most five."""
+    return [
+        *[Breakage("axis", "be an int", set_to("axis", value)) for value in NO_INTS],
+        *[Breakage("axis", "be between -", set_to("axis", value)) for value in (5, -6, LARGEST + 1, 10**30)],
+    ]
 
 
 def word_rows(name: str, words: Sequence[str]) -> list[Breakage]:

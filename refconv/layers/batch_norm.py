@@ -214,9 +214,7 @@ def _read_running(mean: object, variance: object, signal: Array, *, required: bo
     arrays = []
     for name, value, other in (("running_mean", mean, variance), ("running_var", variance, mean)):
         if value is not None:
-            array = arguments.array(name, value, like=signal)
-            arguments.shape(name, array, signal.shape[1:2])
-            arrays.append(array)
+            arrays.append(arguments.matching(name, value, signal, signal.shape[1:2]))
         elif required:
             raise InvalidValueError(name, "be given where training is False", None)
         elif other is not None:

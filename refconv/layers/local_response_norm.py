@@ -100,8 +100,7 @@ def local_response_norm_backward(
         As for :func:`local_response_norm`; also for a `grad_output` that isn't of the input's shape and dtype.
     """
     call = _read(input, size, alpha, beta, k)
-    grad = arguments.array("grad_output", grad_output, like=call.signal)
-    arguments.shape("grad_output", grad, input.shape)
+    grad = arguments.matching("grad_output", grad_output, call.signal, input.shape)
     grad_input, slope = np.empty_like(call.signal), np.empty_like(call.signal)
     grad = grad.reshape(call.signal.shape)
     _spread(_fill_slope, call, slope, grad_input, grad, call.signal)

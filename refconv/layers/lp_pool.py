@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from refconv import arguments, bounds
-from refconv.arguments import Array
+from refconv.arguments import Array, InvalidValueError
 from refconv.bounds import Arithmetic, Bound
 from refconv.geometry import IntPerAxis, output_size, read_pool_window
 from refconv.kernels import kernel
@@ -159,7 +159,7 @@ def lp_pool_backward_bound(
     if call.p == math.inf:
 
         def function(grad: Array) -> InputGradient:
-            return lp_pool_backward(grad, input, **attributes)  # type: ignore[arg-type]
+            return lp_pool_backward(grad, abs(input), **attributes)  # type: ignore[arg-type]  # but for the signs
 
         return bounds.multilinear(function, arithmetic, grads, (grad_output,), {})
     total, taken = _powers(call, arithmetic)
@@ -210,9 +210,10 @@ def _read(input: object, norm_type: object, kernel_size: object, stride: object,
 
 
 def _read_norm_type(value: object) -> float:
-    if isinstance(value, float) and value == math.inf:
-        return math.inf
-    return arguments.real("norm_type", value, at_least=1)
+    p = math.inf if isinstance(value, float) and value == math.inf else arguments.real("norm_type", value)
+    if p < 1:
+        raise InvalidValueError("norm_type", "be at least 1", p)
+    return p
 
 
 def _powers(call: _Call, arithmetic: Arithmetic) -> tuple[Rounded, tuple[Array, Array, Array]]:

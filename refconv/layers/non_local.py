@@ -207,7 +207,7 @@ def _read_embedding(argument: str, value: object, mode: str, signal: Array, shap
     if mode != "gaussian":
         return arguments.matching(argument, value, signal, shape)
     if value is not None:
-        raise InvalidValueError(argument, "be None where mode is 'gaussian'", arguments.shown(value))
+        raise InvalidValueError(argument, "be None where mode is 'gaussian'", type(value).__name__)
     return None
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from refconv import arguments
-from refconv.arguments import Array, InvalidValueError
+from refconv.arguments import Array
 from refconv.bounds import Arithmetic, Bound
 from refconv.results import InputGradient
 from refconv.rounding import composed, exactly, exp, largest, log
@@ -160,7 +160,7 @@ def log_softmax_backward(grad_output: Array, input: Array, *, axis: int = 1) -> 
 def softmax_bound(arithmetic: Arithmetic, output: Array, input: Array, *, axis: int = 1) -> Bound:
     """Bound the rounding errors of `output` by running error analysis.
 
-    With z = x - m, which is rounded once, and of n values, exp(z) is off by (|z| + 4) u of itself, and the sum by at
+    With z = x - m, which is rounded once, and of n values, exp(z) is off by (|z| + 8) u of itself, and the sum by at
     most the worst of that and n - 1 roundings more. The quotient adds a rounding. Whoever computes exp(log_softmax) is
     off by two more for each unit of |log softmax|: the larger of the two bounds holds.
     """
@@ -203,9 +203,7 @@ def log_softmax_backward_bound(
 
 def read(input: object, axis: object) -> tuple[Array, int]:
     """Check what functions along an axis ask of their arguments."""
-    signal = arguments.array("input", input)
-    if not signal.ndim:
-        raise InvalidValueError("input", "have at least 1 axis", f"shape {signal.shape}")
+    signal = arguments.batched("input", input)
     return signal, arguments.axis("axis", axis, signal.ndim)
 
 

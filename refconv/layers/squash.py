@@ -6,7 +6,6 @@ The length is found of the vector divided by its largest entry, and of it and it
 that nothing overflows. The formula is stated once, for arrays and for the arrays with errors that make the bounds.
 """
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +15,7 @@ from refconv.arguments import Array
 from refconv.bounds import Arithmetic, Bound
 from refconv.layers.softmax import read
 from refconv.results import InputGradient
-from refconv.rounding import by_complex_steps, composed, exactly, sqrt, values, where
+from refconv.rounding import along, exactly, sqrt, values, where
 
 
 @np.errstate(all="ignore")  # what isn't finite is handed on
@@ -123,18 +122,18 @@ def squashed(s: Any, axis: int) -> Any:
         polar = _polar(s, axis)
         return polar.share * polar.direction
 
-    return composed(formula, s, by_complex_steps(formula, axis))
+    return along(formula, axis, s)
 
 
 def grad_of_squashed(grad: Any, s: Any, axis: int) -> Any:
     """Return the gradient of s in ``squashed(s, axis)``."""
 
-    def formula(s: Any, grad: Any = grad) -> Any:
+    def formula(s: Any, grad: Any) -> Any:
         polar = _polar(s, axis)
-        along = polar.direction * (polar.direction * grad).sum(axis, keepdims=True)
-        return polar.factor * (grad + (1 - 2 * polar.share) * along)  # 1 - 2 share = (1 - |s|^2) / (1 + |s|^2)
+        radial = polar.direction * (polar.direction * grad).sum(axis, keepdims=True)
+        return polar.factor * (grad + (1 - 2 * polar.share) * radial)  # 1 - 2 share = (1 - |s|^2) / (1 + |s|^2)
 
-    return composed(formula, s, by_complex_steps(partial(formula, grad=values(grad)), axis))
+    return along(formula, axis, s, grad)
 
 
 class _Polar(NamedTuple):

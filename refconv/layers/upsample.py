@@ -12,23 +12,18 @@ and `inputs`; `ratio` is ``inputs / outputs``, or ``1 / scale_factor`` where tha
 """
 
 import math
-from collections.abc import Callable
-from fractions import Fraction
 from numbers import Real
 from typing import Any, NamedTuple, TypeAlias
-
-import numpy as np
 
 from refconv import arguments, bounds
 from refconv.arguments import LARGEST, Array, InvalidTypeError, InvalidValueError, shown
 from refconv.bounds import Arithmetic, Bound
 from refconv.geometry import IntPerAxis
-from refconv.resampling import Map, Ranges, Taps, products_bound, resample, taps, transposed
+from refconv.interpolation import MODES, Axis, interpolation, interpolation_bound
+from refconv.resampling import Map, resample, transposed
 from refconv.results import InputGradient
-from refconv.rounding import Rounded, exactly
 
 Scale: TypeAlias = float | tuple[float, ...]
-MODES = ("nearest", "linear", "cubic")
 
 
 def upsample(
@@ -143,14 +138,14 @@ def upsample_backward(
 def upsample_bound(arithmetic: Arithmetic, output: Array, input: Array, **attributes: object) -> Bound:
     """Bound the rounding errors of `output`: none where values are moved, else those of sums of products.
 
-    Weights come from positions that are rounded themselves, by a few units of their own size: to what is rounded in the
-    sum, it adds the magnitudes of the input times the errors of the weights, see `_weights`. Where ratios have few
-    binary digits, as when a size is doubled, weights are exact, and on small integers so is all.
+    Weights come from positions that are rounded themselves, by a few units of their own size: their errors come on top
+    of the sum's, see :mod:`refconv.interpolation`. Where ratios have few binary digits, as when a size is doubled,
+    weights are exact, and on small integers so is all.
     """
     call = _read(input, **attributes)
     if call.mode == "nearest":
         return bounds.exact(output)
-    return _bound(arithmetic, output, input, call, lambda map_: map_)
+    return interpolation_bound(arithmetic, output, input, call.mode, call.axes)
 
 
 def upsample_backward_bound(
@@ -163,20 +158,13 @@ def upsample_backward_bound(
         bound: Bound
         (bound,) = bounds.multilinear(lambda grad: resample(grad, maps), arithmetic, (grads.input,), (grad_output,), {})
         return (bound,)
-    return (_bound(arithmetic, grads.input, grad_output, call, Taps.transposed),)
-
-
-class _Axis(NamedTuple):
-    inputs: int
-    outputs: int
-    scale: float | None
-    align_corners: bool
+    return (interpolation_bound(arithmetic, grads.input, grad_output, call.mode, call.axes, backward=True),)
 
 
 class _Call(NamedTuple):
     signal: Array
     mode: str
-    axes: tuple[_Axis, ...]
+    axes: tuple[Axis, ...]
     maps: tuple[Map, ...]
 
 
@@ -203,8 +191,8 @@ def _read(input: object, size: object, scale_factor: object, mode: object, align
     if aligned and mode == "nearest":
         raise InvalidValueError("align_corners", "be False where mode is 'nearest'", aligned)
     arguments.fits_memory("output", (*signal.shape[:2], *outputs), signal.dtype)
-    axes = tuple(_Axis(*axis, aligned) for axis in zip(inputs, outputs, scales, strict=True))
-    return _Call(signal, mode, axes, tuple(_map(mode, axis) for axis in axes))
+    axes = tuple(Axis(*axis, aligned) for axis in zip(inputs, outputs, scales, strict=True))
+    return _Call(signal, mode, axes, tuple(interpolation(mode, axis) for axis in axes))
 
 
 def _read_scales(value: object, rank: int) -> tuple[float, ...]:
@@ -214,147 +202,3 @@ def _read_scales(value: object, rank: int) -> tuple[float, ...]:
     if not all(0 < entry <= LARGEST for entry in entries):
         raise InvalidValueError("scale_factor", f"be above 0 and at most {LARGEST}", shown(value))
     return tuple(map(float, entries))
-
-
-def _map(mode: str, axis: _Axis) -> Map:
-    if mode == "nearest":
-        o = np.arange(axis.outputs)
-        index = o * axis.inputs // axis.outputs if axis.scale is None else np.floor(o * (1 / axis.scale)).astype(int)
-        index = index.clip(0, axis.inputs - 1)
-        return Ranges(axis.inputs, index, index + 1)
-    index, t = _positions(axis, clamped=mode == "linear")
-    weights = np.stack(_KERNELS[mode](t), axis=1)
-    before = weights.shape[1] // 2 - 1
-    source = index[:, None] + np.arange(-before, weights.shape[1] - before)
-    return taps(axis.inputs, source.clip(0, axis.inputs - 1), weights)
-
-
-def _positions(axis: _Axis, *, clamped: bool) -> tuple[Array, Array]:
-    """Return the positions, rounded down, and how far they lie beyond; of a ratio of sizes, without rounding."""
-    o = np.arange(axis.outputs)
-    if axis.align_corners:
-        index, rest = np.divmod(o * (axis.inputs - 1), max(axis.outputs - 1, 1))
-        t = rest / max(axis.outputs - 1, 1)
-    elif axis.scale is None:
-        index, rest = np.divmod((2 * o + 1) * axis.inputs - axis.outputs, 2 * axis.outputs)
-        t = rest / (2 * axis.outputs)
-    else:
-        position = (o + 0.5) * (1 / axis.scale) - 0.5
-        index = np.floor(position).astype(int)
-        t = position - index
-    if clamped:
-        t = np.where(index < 0, 0, t)
-        index = index.clip(0)
-    return index, t
-
-
-# The kernels' formulas, on arrays and on `Rounded` ones.
-
-
-def _linear(t: Any) -> list[Any]:
-    return [1 - t, t]
-
-
-def _cubic(t: Any) -> list[Any]:
-    return [_keys_outer(t + 1), _keys_inner(t), _keys_inner(1 - t), _keys_outer(2 - t)]
-
-
-_A = -0.75
-
-
-def _keys_inner(d: Any) -> Any:
-    return ((_A + 2) * d - (_A + 3)) * d * d + 1
-
-
-def _keys_outer(d: Any) -> Any:
-    return ((_A * d - 5 * _A) * d + 8 * _A) * d - 4 * _A
-
-
-_KERNELS: dict[str, Callable[[Any], list[Any]]] = {"linear": _linear, "cubic": _cubic}
-
-
-class _Weights(NamedTuple):
-    """Along an axis, the magnitudes of weights and their errors, ``(outputs, taps)``, and where the taps lie."""
-
-    inputs: int
-    source: Array
-    magnitude: Array
-    error: Array
-
-    def map(self, weight: Array) -> Taps:
-        """Return a map of those that aren't 0."""
-        taken = weight != 0
-        begin = np.concatenate(([0], taken.sum(axis=1).cumsum()))
-        return Taps(self.inputs, begin, self.source[taken], weight[taken])
-
-
-def _bound(arithmetic: Arithmetic, value: Array, signal: Array, call: _Call, turned: Callable[[Taps], Taps]) -> Bound:
-    """Return the bound of a forward, or of the backward if the maps are `turned`.
-
-    With w the magnitudes of weights along an axis and e their errors, products of weights are off by at most the
-    product of all w + e less that of all w: the sum over the axes of e there, w + e along those before, w after.
-    """
-    sums = products_bound(arithmetic, value, signal, [turned(map_) for map_ in call.maps if isinstance(map_, Taps)])
-    weights = [_weights(arithmetic, call.mode, axis) for axis in call.axes]
-    off = np.zeros(value.shape)
-    for number in range(len(weights)):
-        mixed = [
-            w.map(w.magnitude + w.error if axis < number else w.error if axis == number else w.magnitude)
-            for axis, w in enumerate(weights)
-        ]
-        off += resample(abs(signal), [turned(map_) for map_ in mixed])
-    return Bound(*(error + off for error in sums))
-
-
-def _weights(arithmetic: Arithmetic, mode: str, axis: _Axis) -> _Weights:
-    """Return an axis's weights, and how far off they may be.
-
-    They are computed from the position, and that from the ratio, in the arithmetic of the data. Where a position comes
-    out on the other side of an integer, the taps move by one. The weights are continuous there; but one tap appears
-    beyond those that there are, with the kernel's value there: for "linear" what the position is off, for "cubic" less
-    than the square of it.
-    """
-    index, t = _positions(axis, clamped=mode == "linear")
-    position = _rounded_position(arithmetic, axis)
-    weights = _KERNELS[mode](Rounded(t, position.error, arithmetic))
-    power = len(weights) // 2
-    before, after = [np.maximum(position.error - room, 0) ** power for room in (t, 1 - t)]
-    columns = range(-power, power + 2)
-    source = index[:, None] + np.array(columns)
-    magnitude = [np.zeros_like(t), *(abs(weight.value) for weight in weights), np.zeros_like(t)]
-    error = [before, *(weight.error for weight in weights), after]
-    exact = _exact(arithmetic, axis)
-    return _Weights(
-        axis.inputs,
-        source.clip(0, axis.inputs - 1),
-        np.stack(magnitude, axis=1),
-        np.zeros(source.shape) if exact else np.stack(error, axis=1),
-    )
-
-
-def _rounded_position(arithmetic: Arithmetic, axis: _Axis) -> Rounded:
-    def number(value: float) -> Rounded:
-        return exactly(np.asarray(value, np.float64), arithmetic)
-
-    o = exactly(np.arange(axis.outputs, dtype=np.float64), arithmetic)
-    if axis.align_corners:
-        return o * (number(axis.inputs - 1) / max(axis.outputs - 1, 1))
-    ratio = number(axis.inputs) / axis.outputs if axis.scale is None else 1 / (number(axis.scale) * 1.0)
-    return (o + 0.5) * ratio - 0.5
-
-
-def _exact(arithmetic: Arithmetic, axis: _Axis) -> bool:
-    """Whether the ratio has so few binary digits that positions and weights are computed without rounding.
-
-    Positions have one digit more, cubic weights three times as many and two of Keys' a.
-    """
-    if axis.align_corners:
-        ratio = Fraction(axis.inputs - 1, max(axis.outputs - 1, 1))
-    elif axis.scale is None:
-        ratio = Fraction(axis.inputs, axis.outputs)
-    else:
-        ratio = 1 / Fraction(axis.scale)
-    digits = ratio.denominator.bit_length() - 1
-    if ratio.denominator != 2**digits:
-        return False
-    return max(4 * 8.0 ** (digits + 1) * 8, (axis.inputs + 1) * 2.0 ** (digits + 1)) < 1 / arithmetic.accumulation

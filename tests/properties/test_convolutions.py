@@ -9,12 +9,12 @@ from properties import cases
 from refconv.geometry import read_window
 from refconv.padding import MODES
 
-OPERATORS = ("conv", "conv_transpose")
+OPERATORS = ("conv", "conv_transpose", "locally_connected")
 
 
 def window_of(case):
     attributes = {name: case.attributes[name] for name in ("stride", "padding", "dilation")}
-    return read_window(case.inputs[1].shape[2:], **attributes, words=True)
+    return read_window(case.inputs[1].shape[-len(size_of(case)) :], **attributes, words=True)
 
 
 def size_of(case):
@@ -95,10 +95,6 @@ EDGES = {
     "sizes that differ": lambda case: differs(size_of(case)),
     "an empty batch": lambda case: case.inputs[0].shape[0] == 0,
     "a batch of several": lambda case: case.inputs[0].shape[0] > 1,
-    "groups of several channels": grouped(lambda per_in, per_out: min(per_in, per_out) > 1),
-    "in/groups other than out/groups": grouped(lambda per_in, per_out: per_in != per_out),
-    "depthwise": grouped(lambda per_in, per_out: per_in == per_out == 1),
-    "depthwise with a multiplier": grouped(lambda per_in, per_out: per_in == 1 < per_out),
     "a bias": lambda case: case.inputs[2] is not None,
     "no bias": lambda case: case.inputs[2] is None,
     "an int for all axes": lambda case: isinstance(case.attributes["stride"], int),
@@ -118,6 +114,12 @@ EDGES = {
     "a channels-last input": lambda case: channels_last(case.inputs[0]),
     "a channels-last grad_output": lambda case: channels_last(case.grad_output),
     "layouts that differ": lambda case: case.inputs[0].flags.c_contiguous and transposed(case.inputs[1]),
+}
+GROUP_EDGES = {
+    "groups of several channels": grouped(lambda per_in, per_out: min(per_in, per_out) > 1),
+    "in/groups other than out/groups": grouped(lambda per_in, per_out: per_in != per_out),
+    "depthwise": grouped(lambda per_in, per_out: per_in == per_out == 1),
+    "depthwise with a multiplier": grouped(lambda per_in, per_out: per_in == 1 < per_out),
 }
 CONV_EDGES = {
     "a window that sees only padding": any_axis(blind_window),
@@ -145,18 +147,20 @@ CONV_TRANSPOSE_EDGES = {
     ("operator", "edge"),
     [
         *[(operator, edge) for operator in OPERATORS for edge in EDGES],
+        *[(operator, edge) for operator in ("conv", "conv_transpose") for edge in GROUP_EDGES],
         *[("conv", edge) for edge in CONV_EDGES],
         *[("conv_transpose", edge) for edge in CONV_TRANSPOSE_EDGES],
     ],
 )
 def test_an_edge_is_drawn_within_500_cases(operator, edge, drawn):
-    holds = {**EDGES, **CONV_EDGES, **CONV_TRANSPOSE_EDGES}[edge]
+    holds = {**EDGES, **GROUP_EDGES, **CONV_EDGES, **CONV_TRANSPOSE_EDGES}[edge]
     assert any(holds(case) for case in drawn(operator))
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_cases_shrink_to_one_of_everything(operator):
     case = hypothesis.find(cases(operator), lambda case: True, settings=settings(database=None))
-    assert [array if array is None else array.shape for array in case.inputs] == [(1, 1, 1), (1, 1, 1), None]
+    weight = (1, 1, 1, 1) if operator == "locally_connected" else (1, 1, 1)
+    assert [array if array is None else array.shape for array in case.inputs] == [(1, 1, 1), weight, None]
     assert case.spelled_attributes == []
     assert all(abs(array) <= 4 for array in (*case.inputs[:2], case.grad_output))

@@ -13,7 +13,7 @@ OPERATORS = pytest.mark.parametrize("operator", operators)
 
 
 def test_every_operator_has_a_strategy():
-    assert list(STRATEGIES) == list(operators)
+    assert sorted(STRATEGIES) == sorted(operators)
 
 
 @OPERATORS
@@ -44,7 +44,9 @@ def test_hardly_any_case_but_empty_batches_proves_nothing(operator, direction, d
         for case in drawn(operator)
         if case.inputs[0].size
         for expected in expectation(case, direction, ARITHMETICS["float32"]).values()
-        if expected is not None and (expected.bound.limit >= abs(expected.value)).all()
+        if expected is not None
+        and expected.value.dtype.kind == "f"
+        and (expected.bound.limit >= abs(expected.value)).all()
     ]
     assert len(vacuous) <= 0.02 * len(drawn(operator))  # sums of a few integers that happen to be zero
 

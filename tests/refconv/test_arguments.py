@@ -1,5 +1,6 @@
 import pickle
 import re
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -84,9 +85,51 @@ def test_numpy_integers_are_ints_and_bools_arent():
             arguments.integer("groups", value, at_least=1)
 
 
+@pytest.mark.parametrize("value", [1, 0.5, np.float32(0.5), np.int8(1), Fraction(1, 2)])
+def test_numbers_are_real(value):
+    found = arguments.real("eps", value, at_least=0, at_most=1)
+    assert (type(found), found) == (float, float(value))
+
+
+@pytest.mark.parametrize("value", [True, np.True_, "1", 1j, None, np.array(1.0)])
+def test_what_is_no_number_is_refused(value):
+    with pytest.raises(InvalidTypeError, match=r"^eps must be a real number, got "):
+        arguments.real("eps", value)
+
+
+@pytest.mark.parametrize(
+    ("value", "limits", "message"),
+    [
+        (float("inf"), {}, "eps must be finite, got inf"),
+        (10**400, {}, "eps must be finite, got 1000"),
+        (-1, {"at_least": 0}, "eps must be finite and at least 0, got -1"),
+        (float("nan"), {"at_least": 0}, "eps must be finite and at least 0, got nan"),
+        (1.5, {"at_least": 0, "at_most": 1}, "eps must be between 0 and 1, got 1.5"),
+        (-0.5, {"at_least": 0, "at_most": 1}, "eps must be between 0 and 1, got -0.5"),
+    ],
+)
+def test_a_number_out_of_its_range_is_refused(value, limits, message):
+    with pytest.raises(InvalidValueError, match=f"^{re.escape(message)}"):
+        arguments.real("eps", value, **limits)
+
+
+def test_numpy_s_bools_are_true_or_false_and_numbers_arent():
+    assert arguments.boolean("training", np.True_) is True
+    for value in (1, 0, None, "True"):
+        with pytest.raises(InvalidTypeError, match=r"^training must be True or False, got "):
+            arguments.boolean("training", value)
+
+
 def test_a_value_that_cannot_be_shown_is_refused_all_the_same():
     with pytest.raises(InvalidValueError, match=r"^groups must be between 1 and 2147483647, got a value of type int$"):
         arguments.integer("groups", 10**5000, at_least=1)
+
+
+def test_only_true_and_false_are_booleans():
+    for value in (True, np.True_):
+        assert arguments.boolean("ceil_mode", value) is True
+    with pytest.raises(InvalidTypeError, match=r"^ceil_mode must be True or False, got 1$"):
+        arguments.boolean("ceil_mode", 1)
 
 
 def test_a_word_must_be_one_of_the_choices():

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 
 from refconv import InvalidTypeError, InvalidValueError
-from refconv.geometry import Window, lifted, output_size, read_window, transposed_output_size
+from refconv.geometry import Window, lifted, output_size, read_pool_window, read_window, transposed_output_size
 
 AXES = st.lists(
     st.tuples(
@@ -140,3 +140,11 @@ def test_padding_must_leave_something_of_a_transposed_output():
         InvalidValueError, match=r"^padding must leave an output of at least 1 .* got output size \(0,\)$"
     ):
         transposed_output_size((4,), window, 0)
+
+
+def test_a_pooling_window_moves_by_its_size_unless_told_otherwise():
+    window = read_pool_window((2, 3), 2, stride=None, padding=(1, (0, 2)))
+    assert window == Window((2, 3), stride=(2, 3), padding=((1, 1), (0, 2)), dilation=(1, 1))
+    assert read_pool_window(2, 1, stride=1, padding=0, dilation=3) == Window((2,), (1,), ((0, 0),), (3,))
+    with pytest.raises(InvalidValueError, match=r"^kernel_size must be between 1 and 2147483647, got 0$"):
+        read_pool_window(0, 1, stride=None, padding=0)

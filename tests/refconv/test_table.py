@@ -13,7 +13,7 @@ from refconv import ARITHMETICS, Bound, operators
 from refconv.bounds import FLOAT64
 
 OPERATORS = pytest.mark.parametrize("operator", operators)
-EXACT = ("conv", "conv_transpose", "blur_pool")
+EXACT = ("conv", "conv_transpose", "locally_connected", "linear", "blur_pool")
 """Operators all of whose results are exact on integers, and linear in each input."""
 DATA = st.data()
 SEEDS = st.integers(0, 2**32 - 1)

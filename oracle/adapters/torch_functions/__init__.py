@@ -3,9 +3,18 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from oracle.adapters.torch_functions import averages, convolutions, norms, pointwise, upsampling
+from oracle.adapters.torch_functions import (
+    attention,
+    averages,
+    convolutions,
+    maxima,
+    norms,
+    pointwise,
+    products,
+    upsampling,
+)
 
-_KINDS = (convolutions, averages, upsampling, norms, pointwise)
+_KINDS = (convolutions, maxima, averages, upsampling, norms, pointwise, products, attention)
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     name: function for kind in _KINDS for name, function in kind.FUNCTIONS.items()
 }

@@ -1,0 +1,152 @@
+"""`max_pool`, `adaptive_max_pool`, `max_unpool` and `lp_pool`."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from oracle.deviations import Deviation
+from oracle.running import Unsupported
+from properties import Case
+from refconv.geometry import Window, output_size, read_pool_window
+
+_MAX_POOL: Mapping[int, Callable[..., Any]] = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
+_LP_POOL: Mapping[int, Callable[..., Any]] = {2: F.lp_pool2d, 3: F.lp_pool3d}
+_ADAPTIVE: Mapping[int, Callable[..., Any]] = {
+    1: F.adaptive_max_pool1d,
+    2: F.adaptive_max_pool2d,
+    3: F.adaptive_max_pool3d,
+}
+
+
+def _max_pool(
+    input: Any,
+    *,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: bool,
+    return_indices: bool,
+) -> Any:
+    window = read_pool_window(kernel_size, input.ndim - 2, stride=stride, padding=padding, dilation=dilation)
+    sides = tuple(before for before, _ in window.padding)
+    halves = zip(window.padding, window.kernel, strict=True)
+    if all(before == after <= kernel // 2 for (before, after), kernel in halves):
+        pool = _MAX_POOL[input.ndim - 2]
+        found = pool(input, window.kernel, window.stride, sides, window.dilation, ceil_mode, return_indices)
+        return _outside_as_none(found, input, window) if return_indices else found
+    return _max_pool_of_padded(input, window, ceil_mode, return_indices)
+
+
+def _outside_as_none(found: Any, input: Any, window: Window) -> Any:
+    """Give -1 to windows that hold only padding, whose index PyTorch leaves open."""
+    output, indices = found
+    return output, indices.masked_fill(_blind(output, input, window), -1)
+
+
+def _blind(output: Any, input: Any, window: Window) -> Any:
+    """Return where a window has no tap inside the input."""
+    blind = torch.zeros(output.shape[2:], dtype=torch.bool, device=input.device)
+    for axis, length in enumerate(input.shape[2:]):
+        begins = torch.arange(output.shape[2 + axis], device=input.device) * window.stride[axis]
+        taps = torch.arange(window.kernel[axis], device=input.device) * window.dilation[axis]
+        positions = begins[:, None] - window.padding[axis][0] + taps
+        unseen = ((positions < 0) | (positions >= length)).all(1)
+        blind |= unseen.reshape(-1, *(1,) * (input.ndim - 3 - axis))
+    return blind
+
+
+def _max_pool_of_padded(input: Any, window: Window, ceil_mode: bool, return_indices: bool) -> Any:
+    """Pad with -inf first, as far as windows reach, and translate the indices back."""
+    if torch.isneginf(input).any():
+        raise Unsupported("padded with -inf beforehand, as PyTorch needs it here, -inf can't be told from padding")
+    size = output_size(tuple(input.shape[2:]), window, ceil_mode=ceil_mode)
+    sides = []
+    axes = zip(input.shape[2:], size, window.extent, window.stride, window.padding, strict=True)
+    for length, windows, extent, stride, (before, _) in reversed([*axes]):  # F.pad begins with the last axis
+        sides += [before, (windows - 1) * stride + extent - length - before]
+    padded = F.pad(input, sides, value=-math.inf)
+    pool = _MAX_POOL[input.ndim - 2]
+    found = pool(padded, window.kernel, window.stride, 0, window.dilation, False, return_indices)
+    if not return_indices:
+        return found
+    output, indices = found
+    places, translated = indices, torch.zeros_like(indices)
+    strides = 1
+    for axis in reversed(range(len(size))):
+        along = places % padded.shape[2 + axis] - window.padding[axis][0]
+        places = places // padded.shape[2 + axis]
+        translated = translated + along * strides
+        strides *= input.shape[2 + axis]
+    return output, translated.masked_fill(_blind(output, input, window), -1)
+
+
+def _adaptive_max_pool(input: Any, *, output_size: Any) -> Any:
+    return _ADAPTIVE[input.ndim - 2](input, output_size)
+
+
+def _max_unpool(input: Any, indices: Any, *, output_size: Any) -> Any:
+    rank = input.ndim - 2
+    ordered = indices.flatten(2).sort().values
+    if (ordered[..., 1:] == ordered[..., :-1]).any():
+        raise Unsupported("PyTorch leaves open what becomes of several elements that go to one place")
+    size = (output_size,) * rank if isinstance(output_size, int) else tuple(output_size)
+    if rank == 1:  # which PyTorch computes so, too
+        flat = torch.ops.aten.max_unpool2d(input.unsqueeze(-1), indices.unsqueeze(-1), (*size, 1))
+        return flat.squeeze(-1)
+    if rank == 2:
+        return torch.ops.aten.max_unpool2d(input, indices, size)
+    return torch.ops.aten.max_unpool3d(input, indices, size, (1, 1, 1), (0, 0, 0))
+
+
+def _lp_pool(input: Any, *, norm_type: float, kernel_size: Any, stride: Any, ceil_mode: bool) -> Any:
+    window = read_pool_window(kernel_size, input.ndim - 2, stride=stride, padding=0)
+    if norm_type == math.inf:
+        return _MAX_POOL[input.ndim - 2](input.abs(), window.kernel, window.stride, ceil_mode=ceil_mode)
+    magnitudes = input if norm_type % 2 == 0 else input.abs()  # PyTorch raises values as they are
+    if input.ndim == 3:
+        (kernel,), (step,) = window.kernel, window.stride
+        return F.lp_pool1d(magnitudes, norm_type, kernel, step, ceil_mode)
+    return _LP_POOL[input.ndim - 2](magnitudes, norm_type, window.kernel, window.stride, ceil_mode)
+
+
+FUNCTIONS: Mapping[str, Callable[..., Any]] = {
+    "max_pool": _max_pool,
+    "adaptive_max_pool": _adaptive_max_pool,
+    "max_unpool": _max_unpool,
+    "lp_pool": _lp_pool,
+}
+
+
+def _overhangs(case: Case) -> bool:
+    """Whether a last window reaches beyond the input, along any axis."""
+    (input,) = case.inputs
+    assert input is not None
+    if case.attributes["norm_type"] == math.inf:
+        return False
+    size, outputs = input.shape[2:], case.grad_output.shape[2:]
+    kernel, stride = case.attributes["kernel_size"], case.attributes["stride"]
+    window = read_pool_window(kernel, len(size), stride=stride, padding=0)
+    axes = zip(size, outputs, window.kernel, window.stride, strict=True)
+    return any((windows - 1) * step + taps > length for length, windows, taps, step in axes)
+
+
+_SCALED = """import torch
+
+x = torch.ones(1, 1, 3)
+print(torch.nn.functional.lp_pool1d(x, 1.0, 2, ceil_mode=True))  # should be 2, 1: the last window holds one element"""
+DEVIATIONS = tuple(
+    Deviation(
+        "lp_pool",
+        direction,
+        _overhangs,
+        "a last window that reaches beyond the input is scaled as if it were full, and refused in 3-D if none fits",
+        "2.13.0 (CPU)",
+        "lp_pool(input[1, 1, 3], norm_type=1.0, kernel_size=2, ceil_mode=True)",
+        _SCALED,
+    )
+    for direction in ("forward", "backward")
+)
