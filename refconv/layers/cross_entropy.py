@@ -3,6 +3,8 @@
 output = mean of log(sum of exp(input[n, c, p]) over c) - input[n, target[n, p], p] over n and p
 """
 
+from functools import reduce
+
 import numpy as np
 
 from refconv import arguments, bounds
@@ -86,36 +88,43 @@ def cross_entropy_backward(grad_output: Array, input: Array, target: Array) -> I
 
 
 def cross_entropy_bound(arithmetic: Arithmetic, _: Array, input: Array, target: Array) -> Bound:
-    """Bound the rounding errors of the formula, its scores shifted.
-
-    The shift and the logarithm of the sum may also be added first, as a log-sum-exp that is then cancelled by the
-    target's score: the errors of that are relative to the largest score, not to the loss.
-    """
+    """Bound the rounding errors of the mean of either logarithm that :func:`_logarithms` names."""
     chosen = np.expand_dims(target, 1)
-    scores = exactly(input, arithmetic)
-    logarithm = _powers(scores).sum(axis=1).log() + _largest(input)
-    losses = logarithm - scores.moved(lambda array: np.take_along_axis(array, chosen, axis=1))
-    return losses.mean(None, keepdims=False).bound()
+    ways = [
+        logarithm.moved(lambda array: np.take_along_axis(array, chosen, axis=1)).mean(None, keepdims=False)
+        for logarithm in _logarithms(exactly(input, arithmetic))
+    ]
+    return bounds.either(*(way.bound() for way in ways))
 
 
 def cross_entropy_backward_bound(
     arithmetic: Arithmetic, _: InputGradient, grad_output: Array, input: Array, target: Array
 ) -> tuple[Bound]:
-    """Bound the rounding errors of the gradient, which may be computed in either of two ways.
+    """Bound the rounding errors of the gradient, which may be computed in one of three ways.
 
-    One is a softmax less 1 at the target's class, where it may cancel, and the softmax may be the exponential of a
-    logarithm, whose absolute error is relative to the scores. The other is a quotient of sums, without cancellation.
+    Two are a softmax less 1 at the target's class, where it may cancel: the softmax is the exponential of a logarithm,
+    off by some u for each unit of what :func:`_logarithms` rounds. The third is a quotient of sums, without
+    cancellation.
     """
     hit = np.zeros(input.shape, bool)
     np.put_along_axis(hit, np.expand_dims(target, 1), True, axis=1)
     scores, grad = exactly(input, arithmetic), exactly(grad_output, arithmetic)
     powers = _powers(scores)
-    total = powers.sum(axis=1)
-    logarithm = scores - (total.log() + _largest(input))
     others = where(hit, 0.0, powers)
-    quotient = where(hit, -others.sum(axis=1), others) / total
-    ways = [grad * differences / max(target.size, 1) for differences in (logarithm.exp() - hit, quotient)]
-    return (bounds.either(*(way.bound() for way in ways)),)
+    quotient = where(hit, -others.sum(axis=1), others) / powers.sum(axis=1)
+    differences = [quotient, *(logarithm.exp() - hit for logarithm in _logarithms(scores))]
+    ways = [(grad * difference / max(target.size, 1)).bound() for difference in differences]
+    return (reduce(bounds.either, ways),)
+
+
+def _logarithms(scores: Rounded) -> tuple[Rounded, Rounded]:
+    """Return the logarithm of the softmax, with its errors, as the two formulas have them that are in use.
+
+    The shift m is taken from the scores before the logarithm of the sum, or added to that first, as a log-sum-exp,
+    which then cancels with the scores: so the errors are relative to ``x - m``, or to m.
+    """
+    largest, total = _largest(scores.value), _powers(scores).sum(axis=1).log()
+    return scores - largest - total, scores - (total + largest)
 
 
 def _powers(scores: Rounded) -> Rounded:
