@@ -8,6 +8,7 @@ from numbers import Integral, Real
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.ma import MaskedArray
 from numpy.typing import NDArray
 
 Array: TypeAlias = NDArray[Any]
@@ -47,7 +48,7 @@ def array(argument: str, value: object, *, like: Array | None = None, first: str
     """
     if not isinstance(value, np.ndarray):
         raise InvalidTypeError(argument, "be a NumPy array", type(value).__name__)
-    if isinstance(value, np.ma.MaskedArray):
+    if isinstance(value, MaskedArray):
         raise InvalidTypeError(argument, "have no mask", type(value).__name__)
     value = np.asarray(value)  # of a subclass, the plain values: it may have redefined anything
     if value.dtype.type not in DTYPES:
@@ -94,7 +95,7 @@ def matching(argument: str, value: object, like: Array, expected: tuple[int, ...
 
 def integers(argument: str, value: object) -> Array:
     """Return `value`, an array of int64, contiguous."""
-    if not isinstance(value, np.ndarray) or isinstance(value, np.ma.MaskedArray):
+    if not isinstance(value, np.ndarray) or isinstance(value, MaskedArray):
         raise InvalidTypeError(argument, "be a NumPy array", type(value).__name__)
     value = np.asarray(value)
     if value.dtype.type is not np.int64:

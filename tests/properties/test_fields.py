@@ -59,7 +59,7 @@ def changed(path, value):
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("operator", "eval", r"^operator must be one of conv, conv_transpose, got 'eval'$"),
+        ("operator", "eval", r"^operator must be one of conv, conv_transpose, .*, capsule_routing, got 'eval'$"),
         ("operator", ["conv"], r"^operator must be one of "),
         ("operator", ..., r"^case must have the fields arrays, attributes, operator, got "),
         ("more", 1, r"^case must have the fields "),

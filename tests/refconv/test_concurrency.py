@@ -16,15 +16,24 @@ import hashlib, multiprocessing, os, sys, threading, warnings
 import numpy as np
 import refconv
 
+CONVOLUTION = ((2, 4, 9, 7), (4, 4, 3, 2), (4,)), dict(stride=(2, 1), padding=1)
+CALLS = {
+    "conv": CONVOLUTION,
+    "conv_transpose": CONVOLUTION,
+    "max_pool": (((4, 16, 64, 64),), dict(kernel_size=3, stride=2, padding=1)),  # enough for threads of its own
+    "group_norm": (((4, 16, 64, 64), (16,), (16,)), dict(num_groups=4)),
+}
+
 def bits(_=None):
-    '''Of all operators, forward and backward, in two dtypes.'''
+    '''Of operators of each kind, forward and backward, in two dtypes.'''
     digest = hashlib.sha256()
     for dtype in ("float32", "float64"):
         rng = np.random.default_rng(0)
-        input, weight, bias = (rng.standard_normal(shape).astype(dtype) for shape in ((2, 4, 9, 7), (4, 4, 3, 2), (4,)))
-        for row in refconv.operators.values():
-            output = row.forward(input, weight, bias, stride=(2, 1), padding=1)
-            grads = row.backward(rng.standard_normal(output.shape).astype(dtype), input, weight, bias, stride=(2, 1), padding=1)
+        for name, (shapes, attributes) in CALLS.items():
+            row = refconv.operators[name]
+            inputs = [rng.standard_normal(shape).astype(dtype) for shape in shapes]
+            output = row.forward(*inputs, **attributes)
+            grads = row.backward(rng.standard_normal(output.shape).astype(dtype), *inputs, **attributes)
             for array in (output, *grads):
                 digest.update(array.tobytes())
     return digest.hexdigest()
@@ -81,6 +90,16 @@ FORK = """
 )
 def test_a_fork_gives_the_same_bits(alone, tmp_path, before):
     assert run(FORK.format(before=before), cache=tmp_path) == [alone, alone, "0"]
+
+
+def test_a_call_imports_only_what_numba_does_as_it_compiles():
+    """A fork waits for that, but for no other import, whose lock would never be released in the child."""
+    code = """
+        before = set(sys.modules)
+        bits()
+        print(*{name.partition(".")[0] for name in set(sys.modules) - before})
+    """
+    assert set(run(code)) <= {"numba", "cmath", "multiprocessing"}
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])

@@ -136,8 +136,8 @@ def _overhangs(case: Case) -> bool:
 
 _SCALED = """import torch
 
-x = torch.ones(1, 1, 3)
-print(torch.nn.functional.lp_pool1d(x, 1.0, 2, ceil_mode=True))  # should be 2, 1: the last window holds one element"""
+x = torch.ones(1, 1, 3)  # so that the last window holds one element
+print(torch.nn.functional.lp_pool1d(x, 1.0, 2, ceil_mode=True))  # should be 2, 1"""
 DEVIATIONS = tuple(
     Deviation(
         "lp_pool",
