@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from refconv.arguments import Array
 from refconv.geometry import Window, lifted
@@ -54,7 +55,9 @@ def adaptive_taps(size: tuple[int, ...], outputs: tuple[int, ...]) -> list[Taps]
 def maxima(signal: Array, taps: list[Taps]) -> Array:
     """Return the largest element of each window, -inf where it has none."""
     if signal.dtype.kind == "f":
-        return _largest(signal, taps)
+        output = np.empty(_shape(signal, taps), signal.dtype)
+        _spread_rows(_fill_largest, output, signal, taps, signal.dtype)
+        return output
     chosen = choices(signal, taps)
     there = np.take_along_axis(flat_planes(signal), np.maximum(flat_planes(chosen), 0), axis=1)
     return np.where(chosen < 0, -np.inf, there.reshape(chosen.shape))
@@ -62,24 +65,21 @@ def maxima(signal: Array, taps: list[Taps]) -> Array:
 
 def choices(signal: Array, taps: list[Taps]) -> Array:
     """Return, for each window, the flat position of its largest element among a channel's, -1 where it has none."""
+    chosen = np.empty(_shape(signal, taps), np.int64)
     real = np.ascontiguousarray(signal.real)
-    largest = _largest(real, taps)
-    chosen = np.empty(largest.shape, np.int64)
-    _spread_windows(_fill_choices, (chosen, largest), real, taps)
+    _spread_rows(_fill_choices, chosen, real, taps, np.int64, real.dtype)
     return chosen
 
 
-def _largest(signal: Array, taps: list[Taps]) -> Array:
-    output = np.empty((*signal.shape[:2], *(len(axis.first) for axis in taps)), signal.dtype)
-    _spread_windows(_fill_largest, (output,), signal, taps)
-    return output
+def _shape(signal: Array, taps: list[Taps]) -> tuple[int, ...]:
+    return (*signal.shape[:2], *(len(axis.first) for axis in taps))
 
 
-def _spread_windows(fill: Callable[..., Any], results: tuple[Array, ...], signal: Array, taps: list[Taps]) -> None:
-    *_, height, width = lifted(signal.shape)
-    planes = [planes_of(result) for result in results]
-    arguments = (*planes, flat_planes(signal), (height, width), *lift_taps(taps))
-    spread(fill, len(planes[0]), reads_of(signal, taps), *arguments)
+def _spread_rows(fill: Callable[..., Any], result: Array, signal: Array, taps: list[Taps], *kept: DTypeLike) -> None:
+    """Run `fill` over all planes; of each, a row is kept in every dtype of `kept`."""
+    planes = planes_of(signal)
+    rows = [np.empty((len(planes), planes.shape[-1]), dtype) for dtype in kept]
+    spread(fill, len(planes), reads_of(signal, taps), planes_of(result), *rows, planes, *lift_taps(taps))
 
 
 def grad_chosen(grad: Array, chosen: Array, taps: list[Taps]) -> Array:
@@ -115,57 +115,88 @@ def flat_planes(array: Array) -> Array:
     return array.reshape(array.shape[0] * array.shape[1], math.prod(array.shape[2:]))
 
 
-@kernel
-def _largest_at(n, od, oh, ow, input, size, depth, height, width):
-    (first_d, count_d, step_d), (first_h, count_h, step_h), (first_w, count_w, step_w) = depth, height, width
-    H, W = size
-    rows, columns = count_h[oh], count_w[ow]
-    largest = -np.inf
-    holds_nan = False
-    for kd in range(count_d[od]):
-        for kh in range(rows):
-            i = ((first_d[od] + kd * step_d) * H + first_h[oh] + kh * step_h) * W + first_w[ow]
-            for _ in range(columns):
-                value = input[n, i]
-                largest = value if value > largest else largest
-                holds_nan |= value != value
-                i += step_w
-    return np.nan if holds_nan else largest
+# A row of windows is met in two steps, the first of which can be vectorised: the rows that it covers make one, of the
+# largest of each column, and the columns of a window make the window's.
 
 
 @kernel
-def _choice_at(n, od, oh, ow, largest, input, size, depth, height, width):
-    (first_d, count_d, step_d), (first_h, count_h, step_h), (first_w, count_w, step_w) = depth, height, width
-    H, W = size
+def _beats(value, largest):
+    return (value > largest) | ((value != value) & (largest == largest))  # without a branch
+
+
+@kernel
+def _fill_row(row, n, od, oh, input, depth, height):
+    (first_d, count_d, step_d), (first_h, count_h, step_h) = depth, height
+    row[:] = -np.inf
     for kd in range(count_d[od]):
         for kh in range(count_h[oh]):
-            i = ((first_d[od] + kd * step_d) * H + first_h[oh] + kh * step_h) * W + first_w[ow]
-            for _ in range(count_w[ow]):
-                if input[n, i] == largest or (largest != largest and input[n, i] != input[n, i]):
-                    return i
-                i += step_w
-    return -1
+            line = input[n, first_d[od] + kd * step_d, first_h[oh] + kh * step_h]
+            for w in range(row.size):
+                wins = _beats(line[w], row[w])
+                row[w] = line[w] if wins else row[w]
 
 
 @kernel
-def _fill_largest(first, last, output, input, size, depth, height, width):
+def _largest_at(ow, row, width):
+    first, count, step = width
+    largest = row.dtype.type(-np.inf)
+    for kw in range(count[ow]):
+        value = row[first[ow] + kw * step]
+        wins = _beats(value, largest)
+        largest = value if wins else largest
+    return largest
+
+
+@kernel
+def _fill_largest(first, last, output, rows, input, depth, height, width):
     _, OD, OH, OW = output.shape
     for n in range(first, last):
         for od in range(OD):
             for oh in range(OH):
+                _fill_row(rows[n], n, od, oh, input, depth, height)
                 for ow in range(OW):
-                    output[n, od, oh, ow] = _largest_at(n, od, oh, ow, input, size, depth, height, width)
+                    output[n, od, oh, ow] = _largest_at(ow, rows[n], width)
 
 
 @kernel
-def _fill_choices(first, last, chosen, output, input, size, depth, height, width):
-    _, OD, OH, OW = output.shape
+def _fill_chosen_row(chosen, row, n, od, oh, input, depth, height):
+    # The first of a column that is not beaten; -1 where there is none.
+    (first_d, count_d, step_d), (first_h, count_h, step_h) = depth, height
+    _, _, H, W = input.shape
+    chosen[:] = -1
+    row[:] = -np.inf
+    for kd in range(count_d[od]):
+        for kh in range(count_h[oh]):
+            d, h = first_d[od] + kd * step_d, first_h[oh] + kh * step_h
+            line, position = input[n, d, h], (d * H + h) * W
+            for w in range(row.size):
+                wins = chosen[w] < 0 or _beats(line[w], row[w])
+                chosen[w] = position + w if wins else chosen[w]
+                row[w] = line[w] if wins else row[w]
+
+
+@kernel
+def _choice_at(ow, chosen, row, width):
+    # Of columns whose largest are equal, or NaN, that counts whose largest comes first.
+    first, count, step = width
+    choice, largest = -1, -np.inf
+    for kw in range(count[ow]):
+        w = first[ow] + kw * step
+        wins = choice < 0 or _beats(row[w], largest) or (not _beats(largest, row[w]) and chosen[w] < choice)
+        choice = chosen[w] if wins else choice
+        largest = row[w] if wins else largest
+    return choice
+
+
+@kernel
+def _fill_choices(first, last, choices, chosen, rows, input, depth, height, width):
+    _, OD, OH, OW = choices.shape
     for n in range(first, last):
         for od in range(OD):
             for oh in range(OH):
+                _fill_chosen_row(chosen[n], rows[n], n, od, oh, input, depth, height)
                 for ow in range(OW):
-                    largest = output[n, od, oh, ow]
-                    chosen[n, od, oh, ow] = _choice_at(n, od, oh, ow, largest, input, size, depth, height, width)
+                    choices[n, od, oh, ow] = _choice_at(ow, chosen[n], rows[n], width)
 
 
 @kernel

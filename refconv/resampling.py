@@ -209,6 +209,8 @@ def _along(axis: int, output: Array, input: Array, tables: tuple[Array, ...]) ->
     rows, columns = prod(input.shape[:axis]), prod(input.shape[axis + 1 :])
     shape = (rows, -1) if columns == 1 else (rows, -1, columns)
     loops: dict[tuple[int, bool], Callable[..., None]] = {
+        (1, True): _fill_copies,
+        (1, False): _fill_copies_of_rows,
         (2, True): _fill_sums,
         (2, False): _fill_sums_of_rows,
         (3, True): _fill_products,
@@ -220,7 +222,8 @@ def _along(axis: int, output: Array, input: Array, tables: tuple[Array, ...]) ->
 def _loop_form(map_: Map, signal: Array) -> tuple[Array, ...]:
     """Return the tables as the loops read them: positions unsigned, since numba lets signed ones count from the end."""
     if isinstance(map_, Ranges):
-        return map_.begin.astype(np.uintp), map_.end.astype(np.uintp)
+        begin, end = map_.begin.astype(np.uintp), map_.end.astype(np.uintp)
+        return (begin,) if (end - begin == 1).all() else (begin, end)
     return map_.begin.astype(np.uintp), map_.source.astype(np.uintp), map_.weight.astype(signal.real.dtype)
 
 
@@ -240,6 +243,14 @@ def _product_at(row, o, input, begin, source, weight):
     return total
 
 
+@kernel
+def _fill_copies(output, input, source):
+    rows, outputs = output.shape
+    for row in range(rows):
+        for o in range(outputs):
+            output[row, o] = input[row, source[o]]
+
+
 @summing
 def _fill_sums(output, input, begin, end):
     rows, outputs = output.shape
@@ -257,6 +268,15 @@ def _fill_products(output, input, begin, source, weight):
 
 
 # The same where columns follow the axis: all of a row's columns are summed at once, which can be vectorised.
+
+
+@kernel
+def _fill_copies_of_rows(output, input, source):
+    rows, outputs, columns = output.shape
+    for row in range(rows):
+        for o in range(outputs):
+            for column in range(columns):
+                output[row, o, column] = input[row, source[o], column]
 
 
 @kernel
