@@ -57,7 +57,7 @@ def array(argument: str, value: object, *, like: Array | None = None, first: str
         raise InvalidTypeError(argument, f"have the dtype of {first}, {like.dtype}", value.dtype)
     if value.nbytes > MEMORY:  # a stride of 0 makes such arrays
         raise too_large(argument, value.shape, value.nbytes)
-    return np.require(value, value.dtype.newbyteorder("="), ("C", "A", "W", "E"))
+    return _plain(value)
 
 
 def signal(argument: str, value: object, *, least: int = 1, most: int = 3) -> Array:
@@ -93,6 +93,13 @@ def matching(argument: str, value: object, like: Array, expected: tuple[int, ...
     return found
 
 
+def _plain(value: Array) -> Array:
+    """Return `value`, a copy where it isn't contiguous, aligned, writable and in native byte order."""
+    if value.flags.carray and value.dtype.isnative:  # the most common case, quickly
+        return value
+    return np.require(value, value.dtype.newbyteorder("="), ("C", "A", "W", "E"))
+
+
 def integers(argument: str, value: object) -> Array:
     """Return `value`, an array of int64, contiguous."""
     if not isinstance(value, np.ndarray) or isinstance(value, MaskedArray):
@@ -102,7 +109,7 @@ def integers(argument: str, value: object) -> Array:
         raise InvalidTypeError(argument, "have dtype int64", value.dtype)
     if value.nbytes > MEMORY:
         raise too_large(argument, value.shape, value.nbytes)
-    return np.require(value, value.dtype.newbyteorder("="), ("C", "A", "W", "E"))
+    return _plain(value)
 
 
 def axis(argument: str, value: object, ndim: int) -> int:

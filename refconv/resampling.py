@@ -121,12 +121,16 @@ def resample(
     planes = signal.shape[0] * signal.shape[1]
     flat = [array.reshape(planes, *array.shape[2:]) for array in (output, signal)]
     divisors = [
-        None if divisor is None else np.broadcast_to(divisor, shape).reshape(array.shape[1:]).astype(signal.real.dtype)
+        None if divisor is None else _divisor(divisor, shape, array.shape[1:]).astype(signal.real.dtype)
         for divisor, shape, array in ((divide_last, size, flat[0]), (divide_first, original, flat[1]))
     ]
     block = max(1, _BLOCK // max(1, between))
     spread(_fill, planes, planes * steps, *flat, *divisors, passes, block)
     return output.reshape(*signal.shape[:2], *size)
+
+
+def _divisor(divisor: Array, shape: tuple[int, ...], merged: tuple[int, ...]) -> Array:
+    return divisor.reshape(()) if divisor.size == 1 else np.broadcast_to(divisor, shape).reshape(merged)
 
 
 def products_bound(arithmetic: Arithmetic, value: Array, signal: Array, maps: Sequence[Taps]) -> Bound:

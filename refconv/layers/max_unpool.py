@@ -88,8 +88,8 @@ def max_unpool_backward(grad_output: Array, input: Array, indices: Array, *, out
     signal, places, shape = _read(input, indices, output_size)
     grad = arguments.matching("grad_output", grad_output, signal, shape)
     grad_input = np.empty_like(signal)
-    owners = np.empty(shape, np.int64)
-    planes = [flat_planes(array) for array in (grad_input, grad, places, owners)]
+    taken = np.zeros(shape, np.bool_)
+    planes = [flat_planes(array) for array in (grad_input, grad, places, taken)]
     spread(_fill_grad_input, len(planes[0]), 4 * signal.size, *planes)
     return InputGradient(grad_input)
 
@@ -105,9 +105,10 @@ def _read(input: object, indices: object, output_size: object) -> tuple[Array, A
     shape = (*signal.shape[:2], *size)
     arguments.fits_memory("output", shape, signal.dtype)
     positions = math.prod(size)
-    wrong = places[(places < 0) | (places >= positions)]
-    if wrong.size:
-        raise InvalidValueError("indices", f"be between 0 and {positions - 1} everywhere", wrong[0])
+    unsigned = places.view(np.uint64)  # where what is negative is large
+    if unsigned.max(initial=0) >= positions:
+        wrong = places[unsigned >= positions][0]
+        raise InvalidValueError("indices", f"be between 0 and {positions - 1} everywhere", wrong)
     return signal, places, shape
 
 
@@ -123,12 +124,11 @@ def _fill_output(first, last, output, input, indices):
 
 
 @kernel
-def _fill_grad_input(first, last, grad_input, grad_output, indices, owners):
-    # owners: for each place that is written, the last element that goes there.
+def _fill_grad_input(first, last, grad_input, grad_output, indices, taken):
+    # Backwards, since the last element that goes to a place is kept there.
     _, elements = grad_input.shape
     for n in range(first, last):
-        for i in range(elements):
-            owners[n, indices[n, i]] = i
-        for i in range(elements):
+        for i in range(elements - 1, -1, -1):
             place = indices[n, i]
-            grad_input[n, i] = grad_output[n, place] if owners[n, place] == i else 0
+            grad_input[n, i] = 0 if taken[n, place] else grad_output[n, place]
+            taken[n, place] = True
