@@ -28,7 +28,7 @@ CASES = 200
 def test_cases_a_second(benchmark: Any, figure: Callable[[str], None], subject: str, operator: str) -> None:
     implementation = oracle.load(subject)
     report = benchmark.pedantic(
-        lambda: oracle.check(implementation, [operator], examples=CASES), rounds=7, warmup_rounds=2
+        lambda: oracle.check(implementation, [operator], examples=CASES), rounds=3, warmup_rounds=1
     )
     assert report.passed
     figure(f"{subject}: {CASES / benchmark.stats['median']:.0f} cases of {operator} a second, forward and backward")
@@ -47,13 +47,13 @@ def test_making_a_case(benchmark: Any, figure: Callable[[str], None], operator: 
     def make(case: Case) -> None:
         pass
 
-    benchmark.pedantic(make, rounds=7, warmup_rounds=2)
+    benchmark.pedantic(make, rounds=3, warmup_rounds=1)
     figure(f"a case of {operator} is made in {benchmark.stats['median'] / CASES * 1e3:.2f} ms")
 
 
 @pytest.mark.parametrize("subject", ["torch", "refconv"])
 def test_isolation_of_a_case(benchmark: Any, figure: Callable[[str], None], subject: str) -> None:
-    drawn = [case for operator in refconv.operators for case in _drawn(operator)]
+    drawn = [case for operator in refconv.operators for case in _drawn(operator, CASES // 10)]
     arithmetic = read_arithmetic(None, "float32")
 
     def judged(runner: Runner) -> bool:
@@ -75,7 +75,7 @@ def test_isolation_of_a_check(benchmark: Any, figure: Callable[[str], None], tmp
         return subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, check=True).returncode == 0
 
     calls = {"isolated": run, "in process": lambda: run("--no-isolate")}
-    medians = interleaved(calls, rounds=7)
+    medians = interleaved(calls, rounds=3)
     benchmark.pedantic(run, rounds=1)
     figure(
         f"refconv check torch: {medians['isolated']:.2f} s isolated, {medians['in process']:.2f} s in process: "
@@ -83,11 +83,11 @@ def test_isolation_of_a_check(benchmark: Any, figure: Callable[[str], None], tmp
     )
 
 
-def _drawn(operator: str) -> list[Case]:
+def _drawn(operator: str, examples: int) -> list[Case]:
     drawn: list[Case] = []
 
     @hypothesis.seed(0)
-    @settings(max_examples=CASES, phases=[Phase.generate], database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples, phases=[Phase.generate], database=None, suppress_health_check=list(HealthCheck))
     @given(cases(operator))
     def draw(case: Case) -> None:
         drawn.append(case)

@@ -8,10 +8,9 @@ Algorithms, 2nd ed., section 3.3):
     f(x)      |f'(x)| e(x) + 8 u |f(x)|              x / y    (e(x) + |x / y| e(y)) / |y| + u |x / y|
     sum x     sum e(x) + min(n - 1, 4 sqrt(n)) u sum |x|
 
-where each u also multiplies the error that is passed on, and is the unit roundoff, to which that of the
-reference's own float64 is added. An elementary function may be off
-by 8 u: vectorised libraries promise 4 units in the last place. Of a sum's n - 1 roundings, 4 sqrt(n) is what the random
-walk of many leaves.
+where each u also multiplies the error that is passed on, and is the unit roundoff, to which that of the reference's own
+float64 is added. An elementary function may be off by 8 u: vectorised libraries promise 4 units in the last place. Of a
+sum's n - 1 roundings, 4 sqrt(n) is what the random walk of many leaves.
 
 The formula should be the one whose errors are the largest among good algorithms: a bound states what any of them keeps.
 
