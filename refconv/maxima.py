@@ -179,7 +179,7 @@ def _fill_chosen_row(chosen, row, n, od, oh, input, depth, height):
 def _choice_at(ow, chosen, row, width):
     # Of columns whose largest are equal, or NaN, that counts whose largest comes first.
     first, count, step = width
-    choice, largest = -1, -np.inf
+    choice, largest = -1, row.dtype.type(-np.inf)
     for kw in range(count[ow]):
         w = first[ow] + kw * step
         wins = choice < 0 or _beats(row[w], largest) or (not _beats(largest, row[w]) and chosen[w] < choice)

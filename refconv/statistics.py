@@ -161,12 +161,13 @@ def _moments_at(s, x):
     N, _, C, P = x.shape
     count = x.dtype.type(N * C * P)
     near = _near_at(s, x)
-    first, second = _deviations_at(s, x, near)
-    correction, variance, far = _correct(count, first, second)
-    if far:
-        near += correction
+    correction = variance = x.dtype.type(0)
+    for again in range(2):
         first, second = _deviations_at(s, x, near)
-        correction, variance, _ = _correct(count, first, second)
+        correction, variance, far = _correct(count, first, second)
+        if again or not far:
+            break
+        near += correction
     return near, correction, variance
 
 
@@ -236,16 +237,16 @@ def _fill_grads(first, last, grad_input, sums, near, correction, variance, grad_
     N, _, C, P = x.shape
     count = x.dtype.type(N * C * P)
     for s in range(first, last):
-        if given:
-            _all_sums_at(s, sums, grad_output, x, near[s])
-        else:
+        if not given:
             near[s] = _near_at(s, x)
+        for again in range(2):
             one, other = _all_sums_at(s, sums, grad_output, x, near[s])
+            if given:
+                break
             correction[s], variance[s], far = _correct(count, one, other)
-            if far:
-                near[s] += correction[s]
-                one, other = _all_sums_at(s, sums, grad_output, x, near[s])
-                correction[s], variance[s], _ = _correct(count, one, other)
+            if again or not far:
+                break
+            near[s] += correction[s]
         reciprocal = _reciprocal_root(variance[s], eps)
         mean_h = mean_hz = x.dtype.type(0)
         for c in range(C):
@@ -311,12 +312,13 @@ def _fill_row_grad_input(first, last, grad_input, near, correction, variance, gr
     count = x.dtype.type(x.shape[1])
     for s in range(first, last):
         near[s] = _near_at(s, rows)
-        one, other, total, product = _row_sums_at(s, grad_output, x, weight, near[s])
-        correction[s], variance[s], far = _correct(count, one, other)
-        if far:
-            near[s] += correction[s]
+        total = product = x.dtype.type(0)
+        for again in range(2):
             one, other, total, product = _row_sums_at(s, grad_output, x, weight, near[s])
-            correction[s], variance[s], _ = _correct(count, one, other)
+            correction[s], variance[s], far = _correct(count, one, other)
+            if again or not far:
+                break
+            near[s] += correction[s]
         reciprocal = _reciprocal_root(variance[s], eps)
         mean_h, mean_hz = total / count, (product - correction[s] * total) * reciprocal / count
         slope, offset = reciprocal * reciprocal * mean_hz, reciprocal * mean_h
