@@ -27,8 +27,9 @@ ERRORS_PER_B = 8.0
 """The verdict's constant: an error beyond this many B means less accuracy than the arithmetic promises.
 
 Measured: PyTorch 2.13 on a CPU never passed 3.3 B in 5,000 cases of each operator, forward and backward, in float32,
-nor 1.6 B in as many in float64 (``refconv check torch --examples 5000 --seed 1``). Of 6,000 float32 dot products of length 9 to 18,432, summed
-in three orders, none passed 2 B, while inputs rounded to TF32's 11 bits had a median of 208 B (``tox -e bench``).
+nor 1.6 B in as many in float64 (``refconv check torch --examples 5000 --seed 1``). Of 6,000 float32 dot products of
+length 9 to 18,432, summed in three orders, none passed 2 B, while inputs rounded to TF32's 11 bits had a median of
+208 B (``tox -e bench``).
 """
 
 
