@@ -129,7 +129,7 @@ def _max_unpool_case(dtype: str, call: Call, drawn: Sequence[tuple[int, ...]], h
     arrays = {"grad_output": (*shape[:2], *outputs), "input": shape, "indices": indices}
     filling = Filling(call.kind, call.seed, call.layouts)
     size: object = outputs[0] if len({*outputs}) == 1 and not call.spelled_out else outputs
-    return filling.case("max_unpool", {"output_size": size}, arrays, dtype)  # type: ignore[arg-type]
+    return filling.case("max_unpool", {"output_size": size}, arrays, dtype)  # type: ignore[arg-type]  # indices are given
 
 
 def _pooled(signal: Array, kernel: tuple[int, ...], stride: Any) -> Array:

@@ -134,7 +134,7 @@ def max_pool_backward_bound(
     """Bound the rounding errors of the gradient, a sum: see :func:`refconv.bounds.multilinear`."""
 
     def function(grad: Array) -> InputGradient:
-        return max_pool_backward(grad, input, **attributes)  # type: ignore[arg-type]
+        return max_pool_backward(grad, input, **attributes)  # type: ignore[arg-type]  # they were read
 
     return bounds.multilinear(function, arithmetic, grads, (grad_output,), {})
 

@@ -111,7 +111,7 @@ def pad_backward_bound(
         return (bounds.exact(grads.input),)
 
     def function(grad: Array) -> InputGradient:
-        return pad_backward(grad, input, **attributes)  # type: ignore[arg-type]
+        return pad_backward(grad, input, **attributes)  # type: ignore[arg-type]  # they were read
 
     return bounds.multilinear(function, arithmetic, grads, (grad_output,), {})
 

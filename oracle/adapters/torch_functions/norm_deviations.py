@@ -76,7 +76,7 @@ def _means_in_one_pass(case: Case) -> bool:
     input, groups = _seen(case.inputs[0]), case.attributes["num_groups"]
     if not _suggested(input):
         return False
-    values = input.astype(np.float64).reshape(input.shape[0], groups, -1)  # type: ignore[call-overload]
+    values = input.astype(np.float64).reshape(input.shape[0], groups, -1)  # type: ignore[call-overload]  # groups is an object
     return bool((abs(values.mean(-1)) > 4 * values.std(-1)).any())
 
 
