@@ -1,7 +1,7 @@
 """PyTorch, seen as an implementation: its functionals forward, its autograd backward."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import zip_longest
 from typing import Any
@@ -77,10 +77,19 @@ class Torch:
             array = array.copy()
         return torch.from_numpy(array).to(self.device)
 
-    def _precision(self) -> contextlib.AbstractContextManager[Any]:
+    @contextlib.contextmanager
+    def _precision(self) -> Iterator[None]:
         if self.device == "cpu":
-            return contextlib.nullcontext()
-        return torch.backends.cudnn.flags(enabled=True, allow_tf32=self.tf32)
+            yield
+            return
+        matmul = torch.backends.cuda.matmul
+        before = matmul.allow_tf32
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=self.tf32):
+            matmul.allow_tf32 = self.tf32
+            try:
+                yield
+            finally:
+                matmul.allow_tf32 = before
 
 
 def _called(operator: str, tensors: dict[str, Any], attributes: dict[str, Any]) -> Any:

@@ -48,12 +48,13 @@ def test_same_is_pytorch_s_own():
 
 @pytest.mark.parametrize("tf32", [False, True])
 def test_tf32_is_switched_during_a_call_alone(tf32):
-    before = torch.backends.cudnn.allow_tf32
+    switches = (torch.backends.cudnn, torch.backends.cuda.matmul)
+    before = [switch.allow_tf32 for switch in switches]
     subject = Torch(tf32=tf32)
     subject.device = "cuda"
     with subject._precision():
-        assert torch.backends.cudnn.allow_tf32 is tf32
-    assert torch.backends.cudnn.allow_tf32 is before
+        assert [switch.allow_tf32 for switch in switches] == [tf32, tf32]
+    assert [switch.allow_tf32 for switch in switches] == before
 
 
 def test_a_device_that_isnt_there_is_said():
