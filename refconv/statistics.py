@@ -161,14 +161,14 @@ def _moments_at(s, x):
     N, _, C, P = x.shape
     count = x.dtype.type(N * C * P)
     near = _near_at(s, x)
-    correction = variance = x.dtype.type(0)
-    for again in range(2):
+    again = False
+    while True:
         first, second = _deviations_at(s, x, near)
         correction, variance, far = _correct(count, first, second)
         if again or not far:
-            break
+            return near, correction, variance
         near += correction
-    return near, correction, variance
+        again = True
 
 
 @kernel
@@ -239,7 +239,8 @@ def _fill_grads(first, last, grad_input, sums, near, correction, variance, grad_
     for s in range(first, last):
         if not given:
             near[s] = _near_at(s, x)
-        for again in range(2):
+        again = False
+        while True:
             one, other = _all_sums_at(s, sums, grad_output, x, near[s])
             if given:
                 break
@@ -247,6 +248,7 @@ def _fill_grads(first, last, grad_input, sums, near, correction, variance, grad_
             if again or not far:
                 break
             near[s] += correction[s]
+            again = True
         reciprocal = _reciprocal_root(variance[s], eps)
         mean_h = mean_hz = x.dtype.type(0)
         for c in range(C):
@@ -312,13 +314,14 @@ def _fill_row_grad_input(first, last, grad_input, near, correction, variance, gr
     count = x.dtype.type(x.shape[1])
     for s in range(first, last):
         near[s] = _near_at(s, rows)
-        total = product = x.dtype.type(0)
-        for again in range(2):
+        again = False
+        while True:
             one, other, total, product = _row_sums_at(s, grad_output, x, weight, near[s])
             correction[s], variance[s], far = _correct(count, one, other)
             if again or not far:
                 break
             near[s] += correction[s]
+            again = True
         reciprocal = _reciprocal_root(variance[s], eps)
         mean_h, mean_hz = total / count, (product - correction[s] * total) * reciprocal / count
         slope, offset = reciprocal * reciprocal * mean_hz, reciprocal * mean_h

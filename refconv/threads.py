@@ -29,7 +29,7 @@ def _forget() -> None:
     _pools.clear()
 
 
-if hasattr(os, "register_at_fork"):
+if hasattr(os, "register_at_fork"):  # pragma: no branch  # where there is no fork, there is nothing to forget
     os.register_at_fork(after_in_child=_forget)
 
 

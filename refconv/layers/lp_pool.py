@@ -31,6 +31,7 @@ from refconv.rounding import Rounded, exactly
 from refconv.threads import spread
 
 
+@np.errstate(all="ignore")  # what over- or underflows is computed again
 def lp_pool(
     input: Array,
     *,
@@ -91,6 +92,7 @@ def lp_pool(
     return output
 
 
+@np.errstate(all="ignore")
 def lp_pool_backward(
     grad_output: Array,
     input: Array,

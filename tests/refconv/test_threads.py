@@ -49,6 +49,17 @@ def test_what_a_slice_raises_reaches_the_caller(two_threads, slow):
     assert done == [4 - slow]  # the other slice isn't left half done
 
 
+def test_threads_that_were_forgotten_are_made_anew(two_threads):
+    spread(record([]), 8, 10 * ENOUGH)
+    (pool,) = threads._pools
+    threads._forget()
+    slices = []
+    spread(record(slices), 8, 10 * ENOUGH)
+    assert len(slices) == 2
+    (other,) = threads._pools
+    assert other is not pool
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_fork_makes_threads_of_its_own(two_threads):
     spread(record([]), 8, 10 * ENOUGH)
