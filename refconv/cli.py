@@ -4,6 +4,7 @@ import inspect
 import os
 import sys
 from importlib.metadata import entry_points
+from textwrap import fill, indent
 
 import click
 from rich.console import Console
@@ -38,20 +39,18 @@ def operators_command() -> None:
     """List the operators: signature, summary, and the inputs that have gradients."""
     console = Console(highlight=False)
     for row in operators.values():
-        console.print(_described(row))
+        console.print(Text.assemble((row.name, "bold"), _signature(row)), soft_wrap=True)
+        summary = (inspect.getdoc(row.forward) or "").partition("\n")[0]
+        for line in (summary, f"gradients: {', '.join(row.differentiable)}"):
+            console.print(indent(fill(line, console.width - 4), "    "), soft_wrap=True, markup=False)
+        console.print()
 
 
-def _described(row: Operator) -> Text:
-    positional = [f"{name}=None" if optional else name for name, optional in row.inputs.items()]
-    keywords = [
-        name if default is inspect.Parameter.empty else f"{name}={default!r}"
-        for name, default in row.attributes.items()
-    ]
-    summary = (inspect.getdoc(row.forward) or "").partition("\n")[0]
-    signature = f"({', '.join([*positional, '*', *keywords])})"
-    return Text.assemble(
-        (row.name, "bold"), f"{signature}\n    {summary}\n    gradients: {', '.join(row.differentiable)}\n"
-    )
+def _signature(row: Operator) -> str:
+    """Return the forward's signature without its types."""
+    signature = inspect.signature(row.forward)
+    bare = [parameter.replace(annotation=parameter.empty) for parameter in signature.parameters.values()]
+    return str(signature.replace(parameters=bare, return_annotation=signature.empty))
 
 
 def main() -> None:

@@ -53,7 +53,7 @@ def test_torch_conforms():
 def test_the_operators_are_listed():
     run = refconv_command("operators")
     assert run.returncode == 0
-    assert "conv(input, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1" in run.stdout
+    assert "\nnon_local(input, theta, phi, g, *, mode='embedded_gaussian')\n" in run.stdout
     assert [block.partition("(")[0] for block in run.stdout.strip().split("\n\n")] == list(operators)
     assert "gradients: input, transform, gate\n" in run.stdout
 
