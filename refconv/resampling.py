@@ -10,7 +10,7 @@ The gradient of its input is the transposed map, so one loop serves forward and 
 
 from collections.abc import Callable, Sequence
 from math import prod
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -89,6 +89,7 @@ def transposed(maps: Sequence[SomeMap]) -> tuple[SomeMap, ...]:
     return tuple(map_.transposed() for map_ in maps)
 
 
+@np.errstate(all="ignore")  # the loops don't warn of what overflows, either
 def resample(
     signal: Array, maps: Sequence[Map], *, divide_first: Array | None = None, divide_last: Array | None = None
 ) -> Array:
@@ -124,6 +125,12 @@ def resample(
         None if divisor is None else _divisor(divisor, shape, array.shape[1:]).astype(signal.real.dtype)
         for divisor, shape, array in ((divide_last, size, flat[0]), (divide_first, original, flat[1]))
     ]
+    if sizes == [1] and divide_first is None:  # a short call, of which little should be Python's
+        loop, rows, *arrays = _loop(1, flat[0], flat[1], passes[0][2])
+        spread(loop, rows, planes * steps, *arrays)
+        if divide_last is not None:
+            output /= divisors[0]
+        return output.reshape(*signal.shape[:2], *size)
     block = max(1, _BLOCK // max(1, between))
     spread(_fill, planes, planes * steps, *flat, *divisors, passes, block)
     return output.reshape(*signal.shape[:2], *size)
@@ -159,7 +166,7 @@ def _digits(weight: Array) -> int:
 _BLOCK = 2**17  # elements: what lies between two passes stays in a core's cache
 
 
-@np.errstate(all="ignore")  # the loops don't warn of what overflows, either
+@np.errstate(all="ignore")  # each thread has a state of its own
 def _fill(
     first: int,
     last: int,
@@ -209,9 +216,15 @@ def _sum_of_all(inputs: int) -> Ranges:
 
 
 def _along(axis: int, output: Array, input: Array, tables: tuple[Array, ...]) -> None:
-    """Apply one map; the axes before `axis` count as rows, those after it as columns."""
+    """Apply one map."""
+    loop, rows, *arrays = _loop(axis, output, input, tables)
+    loop(0, rows, *arrays)
+
+
+def _loop(axis: int, output: Array, input: Array, tables: tuple[Array, ...]) -> tuple[Any, ...]:
+    """Return the loop of a map, and what it runs over: the axes before `axis` as rows, those after it as columns."""
     rows, columns = prod(input.shape[:axis]), prod(input.shape[axis + 1 :])
-    shape = (rows, -1) if columns == 1 else (rows, -1, columns)
+    along = () if columns == 1 else (columns,)
     loops: dict[tuple[int, bool], Callable[..., None]] = {
         (1, True): _fill_copies,
         (1, False): _fill_copies_of_rows,
@@ -220,7 +233,8 @@ def _along(axis: int, output: Array, input: Array, tables: tuple[Array, ...]) ->
         (3, True): _fill_products,
         (3, False): _fill_products_of_rows,
     }
-    loops[len(tables), columns == 1](output.reshape(shape), input.reshape(shape), *tables)
+    arrays = (array.reshape(rows, array.shape[axis], *along) for array in (output, input))
+    return loops[len(tables), columns == 1], rows, *arrays, *tables
 
 
 def _loop_form(map_: Map, signal: Array) -> tuple[Array, ...]:
@@ -248,25 +262,25 @@ def _product_at(row, o, input, begin, source, weight):
 
 
 @kernel
-def _fill_copies(output, input, source):
-    rows, outputs = output.shape
-    for row in range(rows):
+def _fill_copies(first, last, output, input, source):
+    _, outputs = output.shape
+    for row in range(first, last):
         for o in range(outputs):
             output[row, o] = input[row, source[o]]
 
 
 @summing
-def _fill_sums(output, input, begin, end):
-    rows, outputs = output.shape
-    for row in range(rows):
+def _fill_sums(first, last, output, input, begin, end):
+    _, outputs = output.shape
+    for row in range(first, last):
         for o in range(outputs):
             output[row, o] = _sum_at(row, o, input, begin, end)
 
 
 @summing
-def _fill_products(output, input, begin, source, weight):
-    rows, outputs = output.shape
-    for row in range(rows):
+def _fill_products(first, last, output, input, begin, source, weight):
+    _, outputs = output.shape
+    for row in range(first, last):
         for o in range(outputs):
             output[row, o] = _product_at(row, o, input, begin, source, weight)
 
@@ -275,18 +289,18 @@ def _fill_products(output, input, begin, source, weight):
 
 
 @kernel
-def _fill_copies_of_rows(output, input, source):
-    rows, outputs, columns = output.shape
-    for row in range(rows):
+def _fill_copies_of_rows(first, last, output, input, source):
+    _, outputs, columns = output.shape
+    for row in range(first, last):
         for o in range(outputs):
             for column in range(columns):
                 output[row, o, column] = input[row, source[o], column]
 
 
 @kernel
-def _fill_sums_of_rows(output, input, begin, end):
-    rows, outputs, columns = output.shape
-    for row in range(rows):
+def _fill_sums_of_rows(first, last, output, input, begin, end):
+    _, outputs, columns = output.shape
+    for row in range(first, last):
         for o in range(outputs):
             for column in range(columns):
                 output[row, o, column] = 0
@@ -296,9 +310,9 @@ def _fill_sums_of_rows(output, input, begin, end):
 
 
 @kernel
-def _fill_products_of_rows(output, input, begin, source, weight):
-    rows, outputs, columns = output.shape
-    for row in range(rows):
+def _fill_products_of_rows(first, last, output, input, begin, source, weight):
+    _, outputs, columns = output.shape
+    for row in range(first, last):
         for o in range(outputs):
             for column in range(columns):
                 output[row, o, column] = 0
