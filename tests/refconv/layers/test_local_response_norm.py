@@ -36,6 +36,7 @@ def test_alpha_is_divided_by_the_size_even_where_channels_are_missing():
 
 
 def test_k_and_beta_by_hand():
+    assert (local_response_norm(X, size=1, alpha=0.0, beta=0.75, k=16.0) == X / 8).all()
     assert local_response_norm(X, size=1, alpha=5.0, beta=0.5, k=4.0).ravel()[0] == 1 / 3
 
 
