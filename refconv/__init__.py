@@ -2,6 +2,7 @@
 
 from refconv.arguments import InvalidTypeError, InvalidValueError
 from refconv.bounds import ARITHMETICS, Arithmetic, Bound
+from refconv.dispatch import using
 from refconv.layers.adaptive_avg_pool import adaptive_avg_pool, adaptive_avg_pool_backward
 from refconv.layers.adaptive_max_pool import adaptive_max_pool, adaptive_max_pool_backward
 from refconv.layers.add import AddGradients, add, add_backward
@@ -137,4 +138,5 @@ __all__ = [
     "tanh_backward",
     "upsample",
     "upsample_backward",
+    "using",
 ]

@@ -1,39 +1,63 @@
-"""The correlation of a signal with a kernel, and its two transposes: the loops under every convolution.
+"""The correlation of a signal with a kernel, and its two transposes: the definition of every convolution.
 
 Correlation is linear in the signal and in the weight. Its transpose in the signal is the gradient of a convolution's
 input and, read forwards, the transposed convolution; its transpose in the weight is the gradient of the weight of
 both.
 
 The loops run over three spatial axes; fewer are lifted by unit axes. One function gives one element, which is the
-formula; the bare loop beside it stores it.
+formula; the bare loop beside it stores it. Of an array that is given, elements that aren't finite are computed anew, in
+place.
 """
+
+import math
+from collections.abc import Callable
 
 import numpy as np
 
 from refconv.arguments import Array
 from refconv.geometry import Window, lifted
 from refconv.kernels import kernel
+from refconv.threads import spread
 
 
-def correlate(signal: Array, weight: Array, window: Window, groups: int, size: tuple[int, ...]) -> Array:
+def correlate(
+    signal: Array, weight: Array, window: Window, groups: int, size: tuple[int, ...], output: Array | None = None
+) -> Array:
     """Return the correlation of `signal` with `weight`, of spatial `size`."""
-    output = np.empty((signal.shape[0], weight.shape[0], *size), signal.dtype)
-    _fill_output(_lift(output), _lift(signal), _lift(weight), (*window.loop_form(), groups))
-    return output
+    shape = (signal.shape[0], weight.shape[0], *size)
+    steps = math.prod(shape) * math.prod(weight.shape[1:])
+    return _filled(_fill_output, shape, output, steps, signal, weight, window, groups)
 
 
-def correlate_transposed(grad: Array, weight: Array, window: Window, groups: int, size: tuple[int, ...]) -> Array:
+def correlate_transposed(
+    grad: Array, weight: Array, window: Window, groups: int, size: tuple[int, ...], signal: Array | None = None
+) -> Array:
     """Return the gradient of `signal` in :func:`correlate`, of spatial `size`: the transposed convolution of `grad`."""
-    signal = np.empty((grad.shape[0], weight.shape[1] * groups, *size), grad.dtype)
-    _fill_grad_input(_lift(signal), _lift(grad), _lift(weight), (*window.loop_form(), groups))
-    return signal
+    shape = (grad.shape[0], weight.shape[1] * groups, *size)
+    steps = grad.size * math.prod(weight.shape[1:])
+    return _filled(_fill_grad_input, shape, signal, steps, grad, weight, window, groups)
 
 
-def correlate_signals(grad: Array, signal: Array, window: Window, groups: int) -> Array:
+def correlate_signals(grad: Array, signal: Array, window: Window, groups: int, weight: Array | None = None) -> Array:
     """Return the gradient of `weight` in :func:`correlate`."""
-    weight = np.empty((grad.shape[1], signal.shape[1] // groups, *window.kernel), grad.dtype)
-    _fill_grad_weight(_lift(weight), _lift(grad), _lift(signal), (*window.loop_form(), groups))
-    return weight
+    shape = (grad.shape[1], signal.shape[1] // groups, *window.kernel)
+    steps = grad.size * math.prod(shape[1:])
+    return _filled(_fill_grad_weight, shape, weight, steps, grad, signal, window, groups)
+
+
+def _filled(
+    fill: Callable[..., None],
+    shape: tuple[int, ...],
+    given: Array | None,
+    steps: int,
+    left: Array,
+    right: Array,
+    window: Window,
+    groups: int,
+) -> Array:
+    target = np.full(shape, np.nan, left.dtype) if given is None else given
+    spread(fill, math.prod(shape[:2]), steps, _lift(target), _lift(left), _lift(right), (*window.loop_form(), groups))
+    return target
 
 
 def _lift(array: Array) -> Array:
@@ -111,33 +135,41 @@ def _grad_weight_at(co, c, kd, kh, kw, grad_output, input, window):
 
 
 @kernel
-def _fill_output(output, input, weight, window):
-    N, C_out, OD, OH, OW = output.shape
-    for n in range(N):
-        for co in range(C_out):
-            for od in range(OD):
-                for oh in range(OH):
-                    for ow in range(OW):
+def _known(value):
+    return value - value == 0  # finite
+
+
+@kernel
+def _fill_output(first, last, output, input, weight, window):
+    _, C_out, OD, OH, OW = output.shape
+    for row in range(first, last):
+        n, co = divmod(row, C_out)
+        for od in range(OD):
+            for oh in range(OH):
+                for ow in range(OW):
+                    if not _known(output[n, co, od, oh, ow]):
                         output[n, co, od, oh, ow] = _output_at(n, co, od, oh, ow, input, weight, window)
 
 
 @kernel
-def _fill_grad_input(grad_input, grad_output, weight, window):
-    N, C_in, D, H, W = grad_input.shape
-    for n in range(N):
-        for ci in range(C_in):
-            for d in range(D):
-                for h in range(H):
-                    for w in range(W):
+def _fill_grad_input(first, last, grad_input, grad_output, weight, window):
+    _, C_in, D, H, W = grad_input.shape
+    for row in range(first, last):
+        n, ci = divmod(row, C_in)
+        for d in range(D):
+            for h in range(H):
+                for w in range(W):
+                    if not _known(grad_input[n, ci, d, h, w]):
                         grad_input[n, ci, d, h, w] = _grad_input_at(n, ci, d, h, w, grad_output, weight, window)
 
 
 @kernel
-def _fill_grad_weight(grad_weight, grad_output, input, window):
-    C_out, C_group, KD, KH, KW = grad_weight.shape
-    for co in range(C_out):
-        for c in range(C_group):
-            for kd in range(KD):
-                for kh in range(KH):
-                    for kw in range(KW):
+def _fill_grad_weight(first, last, grad_weight, grad_output, input, window):
+    _, C_group, KD, KH, KW = grad_weight.shape
+    for row in range(first, last):
+        co, c = divmod(row, C_group)
+        for kd in range(KD):
+            for kh in range(KH):
+                for kw in range(KW):
+                    if not _known(grad_weight[co, c, kd, kh, kw]):
                         grad_weight[co, c, kd, kh, kw] = _grad_weight_at(co, c, kd, kh, kw, grad_output, input, window)

@@ -1,54 +1,150 @@
-"""Convolution's fast path: the loops of `refconv.correlation` as one, over a flattened signal.
+"""The fast path of convolution: the three loops of `refconv.correlation` as one, over a flattened signal.
 
-(derivation to come)
+The flat form
+-------------
+Lay a signal out as one long row `x`. A tap of the kernel is then a constant offset, ``base``, into it, and a window a
+position `l`: whatever the rank, and the dilation,
+
+    y[o, l] += w[o, k] * x[base[k] + l]        o counts outputs, k pairs of channel and tap
+
+A 2-D example: the input 1 to 9 in rows of three, a kernel of 2x2. With x = 1 2 3 4 5 6 7 8 9 and base = 0, 1, 3, 4,
+the windows are l = 0, 1, 3 and 4. The sums for l = 2, a window that would begin at the end of a row, are junk: they are
+computed, since a gap would cost more, and dropped.
+
+A padded signal is laid out with its zeros. A stride splits it into phases, so that what neighbouring windows read are
+neighbours: the input 1 2 3 4 with a padding of 1 and a stride of 2 is laid out as x = 0 2 4 | 1 3 0, and a kernel of
+two taps has base = 0, 3. Where so much lies between the taps that more junk than signal would be laid out (a large
+dilation), each tap gets a copy of its own.
+
+Three uses
+----------
+- Forward, `correlate`: as above.
+- The gradient of the input, `correlate_transposed`: the same with rotated taps and channels swapped, once for each
+  phase of the input's positions. Position ``p = i * stride + phase`` gets tap k from the window
+  ``(p + before - k * dilation) / stride``, if that is an integer, which depends on the phase alone: it is i plus a
+  constant. So no zero between strided windows is ever multiplied. Where a phase has but few outputs (the three colours
+  of an image), the phases are outputs of one sweep, whose missing taps have a weight of zero.
+- The gradient of the weight, `correlate_signals`: the same loop summed over l, with g zero where l is junk,
+  ``gw[o, k] += g[o, l] * x[base[k] + l]``.
+
+How it gets fast
+----------------
+The windows are cut into boxes, of which a thread lays out one at a time, so that it stays in the cache; a copy of the
+whole signal never exists. Vectors of windows times outputs make a tile of sums that stay in registers while k runs
+(`refconv.tiles`): a tile of 8 x 3 vectors reads 11 values for 24 multiplications of a vector. For few outputs, as in
+depthwise convolution, the tile is a row of 9 vectors. k is taken in blocks that fit the first-level cache, all tiles of
+a box for each.
+
+Every sum over k runs in the same order, whatever the boxes; sums over l depend on the boxes, and these on the shapes
+alone. So the bits don't depend on the number of threads. What isn't finite is left to the definition: here, infinity
+meets the zeros of the padding.
 """
 
 import math
 from collections.abc import Iterator, Sequence
 from itertools import product
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numba import config
 
+from refconv import tiles
 from refconv.arguments import Array
-from refconv.geometry import Window, lifted
+from refconv.geometry import Triple, Window, lifted
 from refconv.kernels import kernel, summing
 from refconv.threads import spread
-from refconv.tiles import NARROW, WIDE, add_outer, add_products, add_totals, lanes, read, write, zeros
-from refconv import tiles
+from refconv.tiles import add_outer, add_products, add_totals, copy, copy_second, lanes, read, write, zeros
 
-_ROWS, _COLUMNS = WIDE
-_FEW_ROWS, _MANY_COLUMNS = NARROW
-_FEW = 4  # outputs of a group below which the narrow tile is faster
-_TAPS = 128  # (channel, tap) pairs that a sweep takes at once: their vectors of a tile fit L1
-_BLOCK = 65_536  # elements of the sums, or of what is packed, that a thread holds: they fit L2
+_ROWS, _COLUMNS = tiles.WIDE
+_FEW_ROWS, _MANY_COLUMNS = tiles.NARROW
+_FEW = 4  # outputs of a group: with fewer, the narrow tile is faster
+_TOGETHER = 192  # pairs of channel and tap in a block: a tile's vectors of them fit the first-level cache
+_SLOTS, _MANY_SLOTS = 512, 1024  # windows of a box, for wide tiles and narrow ones
+_SUMS = 65_536  # sums that a thread holds: they fit the second-level cache
+_PACKED = 4_194_304  # elements that a thread lays out at once, unless a few windows need more
+_GRADIENTS = 2048  # pairs of channel and tap, and
+_OUTPUTS = 128  # outputs, whose gradients of the weight a thread takes at once
+
+
+def correlate(signal: Array, weight: Array, window: Window, groups: int, size: tuple[int, ...]) -> tuple[Array, bool]:
+    """Return the correlation of `signal` with `weight`, of spatial `size`, and whether it is all finite."""
+    output = np.empty((signal.shape[0], weight.shape[0], *size), signal.dtype)
+    taps = math.prod(window.kernel)
+    weights = weight.reshape(groups, -1, weight.shape[1], taps)
+    sweep = _Sweep(_forward(size, window), np.arange(taps), _filled(weights, 1), (weights[0, 0].size, taps))
+    return output, _swept(output, signal, sweep, groups)
+
+
+def correlate_transposed(
+    grad: Array, weight: Array, window: Window, groups: int, size: tuple[int, ...]
+) -> tuple[Array, bool]:
+    """Return the gradient of `signal` in :func:`correlate`, of spatial `size`, and whether it is all finite."""
+    signal = np.zeros((grad.shape[0], weight.shape[1] * groups, *size), grad.dtype)
+    taps = math.prod(window.kernel)
+    weights = weight.reshape(groups, -1, weight.shape[1], taps)
+    phases = [list(_phases(*axis)) for axis in _per_axis(size, window)]
+    if weight.shape[1] < _FEW and math.prod(map(len, phases)) > 1:
+        return signal, _swept(signal, grad, _all_phases(weights, window, phases), groups)
+    weights = _filled(weights, 2)
+    finite = True
+    for phase in product(*phases):
+        firsts, axes, chosen = zip(*phase, strict=True)
+        sweep = _Sweep(axes, _numbers(chosen, window), weights, (taps, weights[0, 0].size))
+        finite &= _swept(signal, grad, sweep._replace(places=(firsts,), steps=_three(window.stride)), groups)
+    return signal, finite
+
+
+def correlate_signals(grad: Array, signal: Array, window: Window, groups: int) -> tuple[Array, bool]:
+    """Return the gradient of `weight` in :func:`correlate`, and whether it is all finite."""
+    weight = np.zeros((grad.shape[1], signal.shape[1] // groups, *window.kernel), grad.dtype)
+    grad, signal, axes = _merged(grad, signal, _forward(grad.shape[2:], window))
+    outputs, channels, taps = len(weight) // groups, weight.shape[1], math.prod(window.kernel)
+    wide = outputs >= _FEW
+    counts = (len(grad), *(axis.windows for axis in axes))
+    together = min(channels, max(1, _GRADIENTS // taps))
+    layout = _layout(counts, axes, 4096 // grad.itemsize, 1, together, grad.itemsize)
+    parts = groups * -(-channels // together)
+    part = min(_part(parts, outputs, _ROWS if wide else _FEW_ROWS), _OUTPUTS)
+    task = _Products(counts, groups, outputs, channels, taps, together, part, wide)
+    units = parts * -(-outputs // part)
+    steps = grad.size * channels * taps // 16 + signal.size + 500 * units
+    spread(_sum_products, units, steps, weight.reshape(-1), _lift(grad), _lift(signal), task, layout)
+    return weight, bool(np.isfinite(weight).all())
 
 
 class _Axis(NamedTuple):
-    """Windows along an axis: tap t of window o reads the source at ``o * stride + offsets[t]``."""
+    """Windows along an axis: tap t of window o reads the signal at ``o * stride + offsets[t]``."""
 
-    count: int
+    windows: int
     stride: int
     offsets: tuple[int, ...]
 
 
-class _Packing(NamedTuple):
-    """How the source is laid out along an axis, for a box of so many windows.
+_Phase: TypeAlias = tuple[int, _Axis, list[int]]
 
-    Plane p holds, at index i, the position ``(o + i) * stride + firsts[p]``, with o the box's first window; tap t of
-    window o + i is in plane ``planes[t]`` at index ``i + shifts[t]``.
+
+class _Sweep(NamedTuple):
+    """What is correlated: windows, taps and weights, and where the outputs go.
+
+    The weight of output o, channel c and tap t of a group is element ``o * strides[0] + c * strides[1] + taps[t]`` of
+    ``weights[group]``. Window i of output o goes to ``places[phase] + i * steps``; there are `outputs` of each phase.
     """
 
-    box: int
-    length: int
-    firsts: tuple[int, ...]
-    planes: tuple[int, ...]
-    shifts: tuple[int, ...]
+    axes: Sequence[_Axis]
+    taps: Array
+    weights: Array
+    strides: tuple[int, int]
+    places: Sequence[tuple[int, ...]] = ((0, 0, 0),)
+    steps: Triple = (1, 1, 1)
 
 
 class _Layout(NamedTuple):
-    """What is packed for a box of windows: of each channel, `size` elements; `bases` has where each tap begins."""
+    """How the signal is laid out for a box of windows, (batch, depth, height, width).
+
+    A channel has a plane for each of ``firsts``, one after the other, of `lengths` positions for each image, and `size`
+    elements in all. `bases` has where each tap begins. Vectors are cut from runs: rows for `level` 0, planes for 1,
+    volumes for 2, or all of the box.
+    """
 
     box: tuple[int, ...]
     lengths: tuple[int, ...]
@@ -60,512 +156,503 @@ class _Layout(NamedTuple):
     vectors: int
 
 
-def correlate(signal: Array, weight: Array, window: Window, groups: int, size: tuple[int, ...]) -> tuple[Array, bool]:
-    """Return the correlation of `signal` with `weight`, of spatial `size`, and whether it is finite."""
-    output = np.empty((signal.shape[0], weight.shape[0], *size), signal.dtype)
-    axes = [
-        _Axis(count, stride, tuple(tap * dilation - before for tap in range(kernel)))
-        for count, kernel, stride, before, dilation in _axes(size, window)
-    ]
-    taps = np.arange(math.prod(window.kernel))
-    channels = weight.shape[1]
-    weights = _weights(weight.reshape(groups, -1, channels, len(taps)), 1)
-    finite = _swept(output, signal, weights, (len(taps) * channels, len(taps)), axes, taps, groups, [(0, 1)] * 3)
-    return output, finite
+class _Sums(NamedTuple):
+    """The work of `_sweep`: `outputs` and `channels` of a group; `part` outputs are a unit, `block` of them at once."""
+
+    counts: tuple[int, ...]
+    groups: int
+    outputs: int
+    channels: int
+    group_size: int
+    step: int
+    channel_step: int
+    together: int
+    part: int
+    block: int
+    wide: bool
 
 
-def correlate_transposed(
-    grad: Array, weight: Array, window: Window, groups: int, size: tuple[int, ...]
-) -> tuple[Array, bool]:
-    """Return the gradient of `signal` in :func:`correlate`, of spatial `size`, and whether it is finite."""
-    signal = np.zeros((grad.shape[0], weight.shape[1] * groups, *size), grad.dtype)
-    taps = np.arange(math.prod(window.kernel)).reshape(lifted((1, 1, *window.kernel))[2:])
-    weights = _weights(weight.reshape(groups, -1, weight.shape[1], taps.size), 2)
-    finite = True
-    for phase in product(*(_phases(*axis) for axis in _axes(size, window))):
-        places = [place for place, _, _ in phase]
-        axes = [axis for _, axis, _ in phase]
-        seen = taps[np.ix_(*(chosen for _, _, chosen in phase))].ravel()
-        strides = (taps.size, weights.shape[2] * taps.size)
-        finite &= _swept(signal, grad, weights, strides, axes, seen, groups, places)
-    return signal, finite
+class _Products(NamedTuple):
+    """The work of `_sum_products`; `part` outputs and `together` channels are a unit."""
+
+    counts: tuple[int, ...]
+    groups: int
+    outputs: int
+    channels: int
+    taps: int
+    together: int
+    part: int
+    wide: bool
 
 
-def correlate_signals(grad: Array, signal: Array, window: Window, groups: int) -> tuple[Array, bool]:
-    """Return the gradient of `weight` in :func:`correlate`, and whether it is finite."""
-    weight = np.zeros((grad.shape[1], signal.shape[1] // groups, *window.kernel), grad.dtype)
-    axes = [
-        _Axis(count, stride, tuple(tap * dilation - before for tap in range(kernel)))
-        for count, kernel, stride, before, dilation in _axes(grad.shape[2:], window)
-    ]
-    if grad.size == 0:
-        return weight, True
-    grad, signal, axes = _merged(grad, signal, axes)
-    taps = math.prod(window.kernel)
-    outputs, channels = len(weight) // groups, weight.shape[1]
-    wide = outputs >= _FEW
-    rows, columns = WIDE if wide else NARROW
-    counts = (len(grad), *(axis.count for axis in axes))
-    layout = _layout(counts, axes, (4096 if wide else 16384) // grad.itemsize, 1, grad.itemsize)
-    together = min(channels, max(1, 2048 // taps), max(1, 2 * _BLOCK // layout.size))
-    part = min(_parts(groups * -(-channels // together), outputs, rows), 128)
-    units = groups * -(-channels // together) * -(-outputs // part)
-    work = grad.size * channels * taps
-    spread(_sum_products, units, work // 16 + signal.size + 500 * units, weight.reshape(-1), _lift(grad), _lift(signal),
-        (counts, (groups, outputs, channels, taps), (together, part), wide), layout)
-    return weight, bool(np.isfinite(weight).all())
-
-
-def _axes(size: Sequence[int], window: Window) -> Iterator[tuple[int, int, int, int, int]]:
-    """Give windows, kernel size, stride, padding before and dilation of each of three axes."""
-    strides, before, dilations = window.loop_form()
-    shape = lifted((1, 1, *size))[2:]
-    return zip(shape, lifted((1, 1, *window.kernel))[2:], strides, before, dilations, strict=True)
-
-
-def _phases(
-    size: int, kernel: int, stride: int, before: int, dilation: int
-) -> Iterator[tuple[tuple[int, int], _Axis, list[int]]]:
-    """Give, for each phase of positions that any tap reaches, first position and step, their windows, and the taps."""
-    for first in range(min(stride, size)):
-        chosen = [tap for tap in range(kernel) if (first + before - tap * dilation) % stride == 0]
-        offsets = tuple((first + before - tap * dilation) // stride for tap in chosen)
-        if chosen:
-            yield (first, stride), _Axis(-(-(size - first) // stride), 1, offsets), chosen
+def _three(entries: tuple[int, ...]) -> Triple:
+    depth, height, width = lifted((1, 1, *entries))[2:]
+    return depth, height, width
 
 
 def _lift(array: Array) -> Array:
     return array.reshape(lifted(array.shape))
 
 
-def _weights(weight: Array, axis: int) -> Array:
-    """Return `weight`, (groups, ·, ·, taps), with zeros on `axis` up to a whole number of tiles."""
-    count = weight.shape[axis]
-    short = -count % _ROWS if count >= _FEW else 0
-    if not short:
-        return weight
-    return np.pad(weight, [(0, short if each == axis else 0) for each in range(4)])
+def _per_axis(size: tuple[int, ...], window: Window) -> Iterator[tuple[int, int, int, int, int]]:
+    """Give size, kernel size, stride, padding before and dilation of each of three axes."""
+    return zip(_three(size), _three(window.kernel), *window.loop_form(), strict=True)
 
 
-def _merged(target: Array, source: Array, axes: list[_Axis]) -> tuple[Array, Array, list[_Axis]]:
+def _forward(size: tuple[int, ...], window: Window) -> list[_Axis]:
+    return [
+        _Axis(count, stride, tuple(tap * dilation - before for tap in range(kernel)))
+        for count, kernel, stride, before, dilation in _per_axis(size, window)
+    ]
+
+
+def _phases(size: int, kernel: int, stride: int, before: int, dilation: int) -> Iterator[_Phase]:
+    """Give, for each phase of an axis that any tap reaches, its first position, its windows, and these taps."""
+    for first in range(min(stride, size)):
+        chosen = [tap for tap in range(kernel) if (first + before - tap * dilation) % stride == 0]
+        offsets = tuple((first + before - tap * dilation) // stride for tap in chosen)
+        if chosen:
+            yield first, _Axis(-(-(size - first) // stride), 1, offsets), chosen
+
+
+def _all_phases(weights: Array, window: Window, found: list[list[_Phase]]) -> _Sweep:
+    """Return the sweep whose outputs are the positions of all phases."""
+    groups, C_out, C_group, _ = weights.shape
+    axes = []
+    for phases in found:
+        offsets = {offset for _, axis, _ in phases for offset in axis.offsets}
+        axes.append(_Axis(max(axis.windows for _, axis, _ in phases), 1, tuple(sorted(offsets))))
+    places = list(product(*([first for first, _, _ in phases] for phases in found)))
+    seen = np.zeros((groups, len(places), C_group, C_out, *(len(axis.offsets) for axis in axes)), weights.dtype)
+    for index, phase in enumerate(product(*found)):
+        chosen = [taps for _, _, taps in phase]
+        where = [[axis.offsets.index(o) for o in own.offsets] for axis, (_, own, _) in zip(axes, phase, strict=True)]
+        for (d, h, w), tap in zip(product(*where), _numbers(chosen, window), strict=True):
+            seen[:, index, ..., d, h, w] = weights[..., tap].swapaxes(1, 2)
+    count = math.prod(seen.shape[4:])
+    filled = _filled(seen.reshape(groups, -1, C_out, count), 1)
+    return _Sweep(axes, np.arange(count), filled, (C_out * count, count), places, _three(window.stride))
+
+
+def _numbers(chosen: Sequence[Sequence[int]], window: Window) -> Array:
+    """Return the numbers of the taps that are chosen on each axis."""
+    _, KH, KW = _three(window.kernel)
+    return np.array([(kd * KH + kh) * KW + kw for kd, kh, kw in product(*chosen)])
+
+
+def _filled(weights: Array, axis: int) -> Array:
+    """Return `weights`, (groups, ·, ·, taps), with zeros on `axis` up to a whole number of tiles."""
+    short = -weights.shape[axis] % _ROWS
+    if weights.shape[axis] < _FEW or not short:
+        return weights
+    return np.pad(weights, [(0, short if each == axis else 0) for each in range(4)])
+
+
+def _merged(target: Array, signal: Array, axes: Sequence[_Axis]) -> tuple[Array, Array, Sequence[_Axis]]:
     """Make one axis of three where the windows are the positions."""
-    whole = all(
-        axis == _Axis(size, 1, (0,)) for axis, size in zip(axes, lifted(source.shape)[2:], strict=True)
-    )
-    if not whole:
-        return target, source, axes
-    length = math.prod(source.shape[2:])
-    trivial = _Axis(1, 1, (0,))
-    return (
-        target.reshape(*target.shape[:2], length),
-        source.reshape(*source.shape[:2], length),
-        [trivial, trivial, _Axis(length, 1, (0,))],
-    )
+    positions = [_Axis(length, 1, (0,)) for length in _three(signal.shape[2:])]
+    if list(axes) != positions:
+        return target, signal, axes
+    target, signal = (array.reshape(*array.shape[:2], -1) for array in (target, signal))
+    return target, signal, [_Axis(1, 1, (0,)), _Axis(1, 1, (0,)), _Axis(signal.shape[2], 1, (0,))]
 
 
-def _parts(others: int, outputs: int, rows: int) -> int:
-    """Return how many outputs a unit has, so that the threads have as much to do."""
-    parts = 1
-    limit = -(-outputs // rows)
-    threads = config.NUMBA_NUM_THREADS
-    while parts < limit and others * parts < 8 * threads and others * parts % threads:
-        parts += 1
-    return -(-outputs // parts // rows) * rows if rows > 1 else -(-outputs // parts)
-
-
-def _swept(
-    target: Array,
-    source: Array,
-    weights: Array,
-    strides: tuple[int, int],
-    axes: list[_Axis],
-    seen: Array,
-    groups: int,
-    places: list[tuple[int, int]],
-) -> bool:
-    if target.size == 0:
-        return True
-    if places == [(0, 1)] * 3:
-        target, source, axes = _merged(target, source, axes)
-    outputs, channels = target.shape[1] // groups, source.shape[1] // groups
+def _swept(target: Array, signal: Array, sweep: _Sweep, groups: int) -> bool:
+    """Fill `target`, or its positions that `sweep` reaches, and return whether all is finite."""
+    axes = sweep.axes
+    if sweep.steps == (1, 1, 1):
+        target, signal, axes = _merged(target, signal, axes)
+    phases = len(sweep.places)
+    outputs, channels = target.shape[1] // groups * phases, signal.shape[1] // groups
     wide = outputs >= _FEW
-    rows, columns = WIDE if wide else NARROW
-    counts = (len(target), *(axis.count for axis in axes))
-    together = min(channels, max(1, _TAPS // len(seen)))
-    slots = max(_BLOCK // 4 // together, 64)
-    layout = _layout(counts, axes, min(slots, max(512, min(_BLOCK // outputs, 4096))), 1 if wide else columns, target.itemsize)
-    boxes = _boxes(counts, layout.box)
-    part = _parts(groups * boxes, outputs, rows)
-    units = groups * boxes * -(-outputs // part)
-    slots = layout.vectors * tiles._lanes_of(target)
-    sub = max(rows, min(part, _BLOCK // slots // rows * rows))
+    rows, columns = tiles.WIDE if wide else tiles.NARROW
+    counts = (len(target), *(axis.windows for axis in axes))
+    slots = _SLOTS if wide else _MANY_SLOTS
+    layout = _layout(counts, axes, slots, 1 if wide else columns, channels, target.itemsize)
+    boxes = groups * math.prod(-(-count // length) for count, length in zip(counts, layout.box, strict=True))
+    part = _part(boxes, outputs, rows)
+    units = boxes * -(-outputs // part)
+    sums = layout.vectors * (tiles.BYTES // target.itemsize)
+    block = max(rows, min(part, _SUMS // sums // rows * rows))
+    together = min(channels, max(1, _TOGETHER // len(sweep.taps)))
+    task = _Sums(counts, groups, outputs, channels, sweep.weights[0].size, *sweep.strides, together, part, block, wide)
     finite = np.empty(units, np.bool_)
-    work = math.prod(counts) * target.shape[1] * channels * len(seen)
-    places_ = tuple(first for first, _ in places), tuple(step for _, step in places)
-    spread(_sweep, units, work // 16 + target.size + 500 * units, _lift(target), _lift(source), weights.reshape(-1), finite,
-        (counts, (groups, outputs, channels, weights[0].size), strides, (together, part, sub), places_, wide), layout, seen)
+    products = math.prod(counts) * groups * outputs * channels * len(sweep.taps)
+    places = np.array(sweep.places), sweep.steps
+    arrays = _lift(target), _lift(signal), sweep.weights.reshape(-1), finite
+    spread(_sweep, units, products // 16 + target.size + 500 * units, *arrays, places, sweep.taps, task, layout)
     return bool(finite.all())
 
 
-def _layout(counts: tuple[int, ...], axes: list[_Axis], slots: int, columns: int, itemsize: int) -> _Layout:
-    """Return the layout of boxes of at most so many slots, more or less, which wastes the fewest."""
-    return _layout_of(_shape(counts, slots), axes, columns, itemsize)
+def _part(others: int, outputs: int, rows: int) -> int:
+    """Return how many outputs a unit has, of which there are `others` times as many, so that all threads have some."""
+    threads = config.NUMBA_NUM_THREADS
+    most = -(-outputs // rows)
+    parts = next((n for n in range(1, most) if others * n % threads == 0 or others * n >= 8 * threads), most)
+    return -(-most // parts) * rows
 
 
-def _boxes(counts: tuple[int, ...], box: tuple[int, ...]) -> int:
-    return math.prod(-(-count // each) for count, each in zip(counts, box, strict=True))
-
-
-def _shape(counts: tuple[int, ...], slots: int) -> tuple[int, ...]:
+def _layout(
+    counts: Sequence[int], axes: Sequence[_Axis], slots: int, columns: int, channels: int, itemsize: int
+) -> _Layout:
+    """Return the layout of boxes of up to so many windows; their vectors are a multiple of `columns`."""
     box: list[int] = []
-    for count in counts[::-1]:
+    for count in reversed(counts):
         parts = -(-count // max(1, slots // math.prod(box)))
-        box.append(-(-count // parts))
-    return tuple(box[::-1])
-
-
-def _layout_of(box: tuple[int, ...], axes: list[_Axis], columns: int, itemsize: int) -> _Layout:
-    n, d, h, w = box
-    packings = [_packing(axis, each) for axis, each in zip(axes, (d, h, w), strict=True)]
-    (PD, D), (PH, H), (PW, W) = [(len(packing.firsts), packing.length) for packing in packings]
-    volume = n * D * H * W
+        box.insert(0, -(-count // parts))
+    batch, *windows = box
+    firsts, lengths, places = zip(*map(_laid_out, axes, windows), strict=True)
+    planes, (D, H, W) = [len(each) for each in firsts], lengths
+    volume = batch * D * H * W
     bases = [
-        ((pd * PH + ph) * PW + pw) * volume + (sd * H + sh) * W + sw
-        for (pd, sd), (ph, sh), (pw, sw) in product(*(zip(packing.planes, packing.shifts, strict=True) for packing in packings))
+        ((plane_d * planes[1] + plane_h) * planes[2] + plane_w) * volume + (d * H + h) * W + w
+        for (plane_d, d), (plane_h, h), (plane_w, w) in product(*places)
     ]
     width = tiles.BYTES // itemsize
-    ends = [
-        (n * d * h, w),
-        (n * d, (h - 1) * W + w),
-        (n, ((d - 1) * H + h - 1) * W + w),
-        (1, (((n - 1) * D + d - 1) * H + h - 1) * W + w),
-    ]
-    vectors, level = min((runs * -(-length // width), level) for level, (runs, length) in enumerate(ends))
-    return _Layout(
-        box,
-        (D, H, W),
-        tuple(axis.stride for axis in axes),
-        tuple(np.array(packing.firsts) for packing in packings),
-        np.array(bases),
-        -(-PD * PH * PW * volume // width) * width,
-        level,
-        -(-vectors // columns) * columns,
-    )
+    size = -(-math.prod(planes) * volume // width) * width
+    if channels * size > _PACKED and slots > 1:
+        return _layout(counts, axes, slots // 2, columns, channels, itemsize)
+    d, h, w = windows
+    plane = (h - 1) * W + w
+    runs = [(batch * d * h, w), (batch * d, plane), (batch, (d - 1) * H * W + plane)]
+    runs.append((1, ((batch - 1) * D + d - 1) * H * W + plane))
+    vectors, level = min((number * -(-length // width), level) for level, (number, length) in enumerate(runs))
+    strides = tuple(axis.stride for axis in axes)
+    arrays = tuple(map(np.array, firsts))
+    vectors = -(-vectors // columns) * columns
+    return _Layout((batch, d, h, w), lengths, strides, arrays, np.array(bases), size, level, vectors)
 
 
-def _packing(axis: _Axis, box: int) -> _Packing:
+def _laid_out(axis: _Axis, windows: int) -> tuple[tuple[int, ...], int, list[tuple[int, int]]]:
+    """Return what an axis is laid out as, for so many windows from the first on.
+
+    That is: the first position of each plane, whose others follow by the stride; the length of the planes; and plane
+    and index of each tap in the first window.
+    """
     least = min(axis.offsets)
-    places = [divmod(offset - least, axis.stride) for offset in axis.offsets]
-    phases = sorted({phase for _, phase in places})
-    reach = max(shift for shift, _ in places)
-    if len(phases) * (box + reach) <= len(places) * box:
+    places = [divmod(offset - least, axis.stride)[::-1] for offset in axis.offsets]
+    phases = sorted({phase for phase, _ in places})
+    length = windows + max(shift for _, shift in places)
+    if len(phases) * length <= len(places) * windows:
         firsts = tuple(least + phase for phase in phases)
-        return _Packing(
-            box, box + reach, firsts, tuple(phases.index(phase) for _, phase in places), tuple(shift for shift, _ in places)
-        )
-    return _Packing(box, box, axis.offsets, tuple(range(len(places))), (0,) * len(places))
+        return firsts, length, [(phases.index(phase), shift) for phase, shift in places]
+    return axis.offsets, windows, [(tap, 0) for tap in range(len(places))]
 
 
 @kernel
-def _place(starts, slots, sizes, lengths, level, width):
-    """Cut a box's windows into vectors: where each begins, and in which slot each row does."""
-    N, D, H, W = sizes
-    _, LH, LW = lengths
-    LD = lengths[0]
-    runs, inner = N * D * H, W
-    if level == 1:
-        runs, inner = N * D, (H - 1) * LW + W
-    elif level == 2:
-        runs, inner = N, ((D - 1) * LH + H - 1) * LW + W
-    elif level == 3:
-        runs, inner = 1, (((N - 1) * LD + D - 1) * LH + H - 1) * LW + W
-    vectors = -(-inner // width)
-    row = 0
-    for n in range(N):
-        for d in range(D):
-            for h in range(H):
-                within = 0
-                run = row
-                if level == 1:
-                    within, run = h * LW, n * D + d
-                elif level == 2:
-                    within, run = (d * LH + h) * LW, n
-                elif level == 3:
-                    within, run = ((n * LD + d) * LH + h) * LW, 0
-                slots[row] = run * vectors * width + within
-                if within == 0:
-                    for vector in range(vectors):
-                        starts[run * vectors + vector] = ((n * LD + d) * LH + h) * LW + vector * width
-                row += 1
-    count = runs * vectors
-    for vector in range(count, starts.size):
-        starts[vector] = starts[0]
-    return count
-
-
-@kernel
-def _copy(target, source, stride):
-    """Copy every stride-th element; of a constant stride, machine code is several times faster."""
-    if stride == 1:
-        for j in range(target.size):
-            target[j] = source[j]
-    elif stride == 2:
-        for j in range(target.size):
-            target[j] = source[j * 2]
-    else:
-        for j in range(target.size):
-            target[j] = source[j * stride]
-
-
-@kernel
-def _pack(packed, input, channel, channels, box, sizes, layout):
-    """Pack `channels` for the windows of a box, which begins at `box` and has `sizes`."""
-    _, (LD, LH, LW), (SD, SH, SW), (firsts_d, firsts_h, firsts_w), _, size, _, _ = layout
-    n_0, d_0, h_0, w_0 = box
-    N, BD, BH, BW = sizes
-    _, _, D, H, W = input.shape
-    LN = layout[0][0]
-    RD, RH, RW = BD + LD - layout[0][1], BH + LH - layout[0][2], BW + LW - layout[0][3]
-    for c in range(channels):
-        plane = c * size
-        for first_d in firsts_d:
-            for first_h in firsts_h:
-                for first_w in firsts_w:
-                    w = w_0 * SW + first_w
-                    begin = min(RW, max(0, -(w // SW)))  # before it, and from `end` on, is padding
-                    end = max(begin, min(RW, (W - 1 - w) // SW + 1))
-                    for n in range(N):
-                        for j_d in range(RD):
-                            d = (d_0 + j_d) * SD + first_d
-                            for j_h in range(RH):
-                                h = (h_0 + j_h) * SH + first_h
-                                at = plane + ((n * LD + j_d) * LH + j_h) * LW
-                                row = packed[at : at + RW]
-                                if 0 <= d < D and 0 <= h < H and begin < end:
-                                    row[:begin] = 0
-                                    row[end:] = 0
-                                    _copy(row[begin:end], input[n_0 + n, channel + c, d, h, w + begin * SW :], SW)
-                                else:
-                                    row[:] = 0
-                    plane += LN * LD * LH * LW
-
-
-@kernel
-def _multiply(sums, pitch, rows, packed, starts, vectors, bases, weight, first, row_step, step, places, taps, begin, wide):
-    width = lanes(sums)
-    whole = vectors // _COLUMNS * _COLUMNS
-    if wide:
-        for vector in range(0, whole, _COLUMNS):
-            for row in range(0, rows, _ROWS):
-                at = row * pitch + vector * width
-                tile = zeros(sums, _ROWS, _COLUMNS)
-                if not begin:
-                    tile = read(sums, at, pitch, _ROWS, _COLUMNS)
-                where = first + row * row_step
-                for k in range(taps):
-                    tile = add_outer(tile, weight, where + places[k], step, packed, bases[k], starts, vector)
-                write(tile, sums, at, pitch)
-        for vector in range(whole, vectors):
-            for row in range(0, rows, _ROWS):
-                at = row * pitch + vector * width
-                column = zeros(sums, _ROWS, 1)
-                if not begin:
-                    column = read(sums, at, pitch, _ROWS, 1)
-                where = first + row * row_step
-                for k in range(taps):
-                    column = add_outer(column, weight, where + places[k], step, packed, bases[k], starts, vector)
-                write(column, sums, at, pitch)
-    else:
-        for vector in range(0, vectors, _MANY_COLUMNS):
-            for row in range(0, rows, _FEW_ROWS):
-                at = row * pitch + vector * width
-                narrow = zeros(sums, _FEW_ROWS, _MANY_COLUMNS)
-                if not begin:
-                    narrow = read(sums, at, pitch, _FEW_ROWS, _MANY_COLUMNS)
-                where = first + row * row_step
-                for k in range(taps):
-                    narrow = add_outer(narrow, weight, where + places[k], step, packed, bases[k], starts, vector)
-                write(narrow, sums, at, pitch)
-
-
-@summing
-def _store(output, channel, rows, sums, pitch, slots, box, sizes, places):
-    (first_d, first_h, first_w), (step_d, step_h, step_w) = places
-    n_0, d_0, h_0, w_0 = box
-    N, D, H, W = sizes
-    rest = sums.dtype.type(0)
-    zero = sums.dtype.type(0)
-    for row in range(rows):
-        line = 0
-        for n in range(n_0, n_0 + N):
-            for d in range(d_0, d_0 + D):
-                for h in range(h_0, h_0 + H):
-                    at = row * pitch + slots[line]
-                    source = sums[at : at + W]
-                    target = output[n, channel + row, first_d + d * step_d, first_h + h * step_h, first_w + w_0 * step_w :]
-                    if step_w == 1:
-                        for w in range(W):
-                            target[w] = source[w]
-                    else:
-                        for w in range(W):
-                            target[w * step_w] = source[w]
-                    for w in range(W):
-                        rest += source[w] * zero
-                    line += 1
-    return rest == zero
-
-
-@kernel
-def _box(index, counts, sizes):
-    """Return where box `index` begins, and its sizes: those at the end are smaller."""
+def _box_at(index, counts, box):
+    """Return where box `index` begins and its sizes; those at the end may be smaller."""
     N, D, H, W = counts
-    BN, BD, BH, BW = sizes
-    w = index % (-(-W // BW)) * BW
-    index //= -(-W // BW)
-    h = index % (-(-H // BH)) * BH
-    index //= -(-H // BH)
-    d = index % (-(-D // BD)) * BD
-    n = index // (-(-D // BD)) * BN
+    BN, BD, BH, BW = box
+    index, w = divmod(index, -(-W // BW))
+    index, h = divmod(index, -(-H // BH))
+    n, d = divmod(index, -(-D // BD))
+    n, d, h, w = n * BN, d * BD, h * BH, w * BW
     return (n, d, h, w), (min(BN, N - n), min(BD, D - d), min(BH, H - h), min(BW, W - w))
 
 
 @kernel
+def _cut(starts, slots, sizes, lengths, level, width):
+    """Cut a box into vectors: where each starts in the layout, and in which slot of the sums each row does."""
+    N, D, H, W = sizes
+    LD, LH, LW = lengths
+    run_length = W
+    if level > 0:
+        run_length += (H - 1) * LW
+    if level > 1:
+        run_length += (D - 1) * LH * LW
+    if level > 2:
+        run_length += (N - 1) * LD * LH * LW
+    vectors = -(-run_length // width)
+    runs, begin = 0, 0
+    for n in range(N):
+        for d in range(D):
+            for h in range(H):
+                at = ((n * LD + d) * LH + h) * LW
+                if level == 0 or (h == 0 and (level == 1 or (d == 0 and (level == 2 or n == 0)))):
+                    begin = at
+                    for vector in range(vectors):
+                        starts[runs * vectors + vector] = begin + vector * width
+                    runs += 1
+                slots[(n * D + d) * H + h] = (runs - 1) * vectors * width + at - begin
+    starts[runs * vectors :] = 0
+    return runs * vectors
+
+
+@kernel
+def _pack(packed, signal, channel, channels, begin, sizes, layout):
+    """Lay out channels of a signal for a box of windows."""
+    SD, SH, SW = layout.strides
+    LN, BD, BH, BW = layout.box
+    LD, LH, LW = layout.lengths
+    firsts_d, firsts_h, firsts_w = layout.firsts
+    N, RD, RH, RW = sizes[0], sizes[1] + LD - BD, sizes[2] + LH - BH, sizes[3] + LW - BW  # what a box reads
+    n_0, d_0, h_0, w_0 = begin
+    _, C, D, H, W = signal.shape
+    source = signal.reshape(-1)
+    for c in range(channels):
+        plane = c * layout.size
+        for first_d in firsts_d:
+            for first_h in firsts_h:
+                for first_w in firsts_w:
+                    w = w_0 * SW + first_w
+                    left = min(RW, max(0, -(w // SW)))  # before it, and from `right` on, is padding
+                    right = max(left, min(RW, (W - 1 - w) // SW + 1))
+                    for n in range(N):
+                        for i in range(RD):
+                            d = (d_0 + i) * SD + first_d
+                            for j in range(RH):
+                                h = (h_0 + j) * SH + first_h
+                                at = plane + ((n * LD + i) * LH + j) * LW
+                                if 0 <= d < D and 0 <= h < H and left < right:
+                                    row = ((((n_0 + n) * C + channel + c) * D + d) * H + h) * W
+                                    _clear(packed, at, left)
+                                    _copy_every(SW, packed, at + left, source, row + w + left * SW, right - left)
+                                    _clear(packed, at + right, RW - right)
+                                else:
+                                    _clear(packed, at, RW)
+                    plane += LN * LD * LH * LW
+
+
+@kernel
+def _clear(target, at, count):
+    for j in range(at, at + count):
+        target[j] = 0
+
+
+@kernel
+def _copy_every(stride, target, at, source, index, count):
+    if stride == 1:
+        copy(target, at, source, index, count)
+    elif stride == 2:
+        copy_second(target, at, source, index, count)
+    else:
+        for j in range(count):
+            target[at + j] = source[index + j * stride]
+
+
+@kernel
 def _aligned(array, width):
+    """Return `array` from where its vectors don't cross the lines of the cache."""
     return array[-(array.ctypes.data // array.itemsize) % width :]
 
 
 @kernel
-def _panel(panel, weight, first, rows, places, taps):
+def _panel(panel, w, rows, weight_at, count):
+    """Copy the weights of a block so that those of a tile's rows follow one another for each k, and the k's."""
     for row in range(0, rows, _ROWS):
-        for k in range(taps):
-            target = panel[row * places.size + k * _ROWS :]
-            source = weight[first + row + places[k] :]
-            for i in range(_ROWS):
-                target[i] = source[i]
+        for k in range(count):
+            copy(panel, row * weight_at.size + k * _ROWS, w, row + weight_at[k], _ROWS)
 
 
 @kernel
-def _sweep(first, last, output, input, weight, finite, plan, layout, seen):
-    counts, (groups, outputs, channels, group_size), (step, channel_step), (together, part, sub), places, wide = plan
-    sizes, lengths, _, _, tap_bases, size, level, vectors = layout
-    width = lanes(input)
-    taps = seen.size
-    pitch = vectors * width
-    packed = _aligned(np.zeros(channels * size + 2 * width, input.dtype), width)
-    sums = _aligned(np.empty(-(-sub // _ROWS) * _ROWS * pitch + width, input.dtype), width)
-    starts = np.empty(vectors, np.int64)
-    slots = np.empty(sizes[0] * sizes[1] * sizes[2], np.int64)
-    bases = np.empty(together * taps, np.int64)
-    weight_at = np.empty(together * taps, np.int64)
-    for c in range(together):
-        for tap in range(taps):
-            bases[c * taps + tap] = c * size + tap_bases[tap]
-            weight_at[c * taps + tap] = c * channel_step + seen[tap]
-    panel = _aligned(np.empty((-(-sub // _ROWS) * _ROWS * together * taps if step == 1 and wide else 0) + width, input.dtype), width)
-    panel_at = np.arange(together * taps) * _ROWS
-    parts = -(-outputs // part)
+def _add(sums, pitch, rows, x, starts, vectors, bases, w, row_step, step, weight_at, count, begin, wide):
+    """Add a block of products to sums, in rows of `pitch`: ``y[o, l] += w[o, k] * x[base[k] + l]``."""
+    width = lanes(sums)
+    if not wide:
+        for row in range(rows):
+            for vector in range(0, vectors, _MANY_COLUMNS):
+                at = row * pitch + vector * width
+                narrow = zeros(sums, _FEW_ROWS, _MANY_COLUMNS)
+                if not begin:
+                    narrow = read(sums, at, pitch, _FEW_ROWS, _MANY_COLUMNS)
+                for k in range(count):
+                    narrow = add_outer(narrow, w, row * row_step + weight_at[k], step, x, bases[k], starts, vector)
+                write(narrow, sums, at, pitch)
+        return
+    whole = vectors // _COLUMNS * _COLUMNS
+    for vector in range(0, whole, _COLUMNS):
+        for row in range(0, rows, _ROWS):
+            at = row * pitch + vector * width
+            tile = zeros(sums, _ROWS, _COLUMNS)
+            if not begin:
+                tile = read(sums, at, pitch, _ROWS, _COLUMNS)
+            for k in range(count):
+                tile = add_outer(tile, w, row * row_step + weight_at[k], step, x, bases[k], starts, vector)
+            write(tile, sums, at, pitch)
+    for vector in range(whole, vectors):
+        for row in range(0, rows, _ROWS):
+            at = row * pitch + vector * width
+            column = zeros(sums, _ROWS, 1)
+            if not begin:
+                column = read(sums, at, pitch, _ROWS, 1)
+            for k in range(count):
+                column = add_outer(column, w, row * row_step + weight_at[k], step, x, bases[k], starts, vector)
+            write(column, sums, at, pitch)
+
+
+@kernel
+def _store(target, group, first, rows, sums, pitch, slots, begin, sizes, places, outputs):
+    """Write the sums of a box to where they belong."""
+    firsts, (SD, SH, SW) = places
+    n_0, d_0, h_0, w_0 = begin
+    N, BD, BH, BW = sizes
+    _, C, D, H, W = target.shape
+    flat = target.reshape(-1)
+    channels = outputs // len(firsts)
+    for row in range(rows):
+        phase, channel = divmod(first + row, channels)
+        w = firsts[phase, 2] + w_0 * SW
+        count = min(BW, (W - 1 - w) // SW + 1)  # of several phases, some have a window more
+        for n in range(N):
+            for i in range(BD):
+                d = firsts[phase, 0] + (d_0 + i) * SD
+                for j in range(BH):
+                    h = firsts[phase, 1] + (h_0 + j) * SH
+                    if d < D and h < H:
+                        at = ((((n_0 + n) * C + group * channels + channel) * D + d) * H + h) * W + w
+                        slot = row * pitch + slots[(n * BD + i) * BH + j]
+                        if SW == 1:
+                            copy(flat, at, sums, slot, count)
+                        else:
+                            for index in range(count):
+                                flat[at + index * SW] = sums[slot + index]
+
+
+@summing
+def _all_finite(sums, pitch, rows, count):
+    zero = sums.dtype.type(0)
+    rest = zero
+    for row in range(rows):
+        for value in sums[row * pitch : row * pitch + count]:
+            rest += value * zero  # NaN if any isn't finite
+    return rest == zero
+
+
+@kernel
+def _sweep(first, last, target, signal, weights, finite, places, taps, task, layout):
+    """Correlate: a unit is a box of windows of one group, and a part of its outputs."""
+    width = lanes(signal)
+    pitch = layout.vectors * width
+    block = -(-task.block // _ROWS) * _ROWS
+    together = task.together * taps.size
+    panelled = task.wide and task.step == 1
+    packed = _aligned(np.zeros(task.channels * layout.size + 2 * width, signal.dtype), width)
+    sums = _aligned(np.empty(block * pitch + width, signal.dtype), width)
+    panel = _aligned(np.empty((block * together if panelled else 0) + width, signal.dtype), width)
+    starts = np.empty(layout.vectors, np.int64)
+    slots = np.empty(layout.box[0] * layout.box[1] * layout.box[2], np.int64)
+    bases = np.empty(together, np.int64)
+    weight_at = np.empty(together, np.int64)
+    for c in range(task.together):
+        for tap in range(taps.size):
+            bases[c * taps.size + tap] = c * layout.size + layout.bases[tap]
+            weight_at[c * taps.size + tap] = c * task.channel_step + taps[tap]
+    panel_at = np.arange(together) * _ROWS
+    parts = -(-task.outputs // task.part)
+    cut, vectors = (0, 0, 0, 0), 0
     for unit in range(first, last):
-        group, index = divmod(unit // parts, finite.size // parts // groups)
-        begin = unit % parts * part
-        end = min(begin + part, outputs)
-        box, actual = _box(index, counts, sizes)
-        count = _place(starts, slots, actual, lengths, level, width)
-        _pack(packed, input, group * channels, channels, box, actual, layout)
+        index, part = divmod(unit, parts)
+        index, group = divmod(index, task.groups)
+        begin, sizes = _box_at(index, task.counts, layout.box)
+        if sizes != cut:
+            vectors = _cut(starts, slots, sizes, layout.lengths, layout.level, width)
+            cut = sizes
+        _pack(packed, signal, group * task.channels, task.channels, begin, sizes, layout)
         finite[unit] = True
-        for o in range(begin, end, sub):
-            rows = min(sub, end - o)
-            for c in range(0, channels, together):
-                some = min(together, channels - c) * taps
-                where = group * group_size + o * step + c * channel_step
-                if step == 1 and wide:
-                    _panel(panel, weight, where, rows, weight_at, some)
-                    _multiply(sums, pitch, rows, packed[c * size :], starts, count, bases, panel, 0, together * taps, 1, panel_at, some, c == 0, wide)
-                else:
-                    _multiply(sums, pitch, rows, packed[c * size :], starts, count, bases, weight, where, step, step, weight_at, some, c == 0, wide)
-            finite[unit] &= _store(output, group * outputs + o, rows, sums, pitch, slots, box, actual, places)
+        end = min(task.outputs, (part + 1) * task.part)
+        for output in range(part * task.part, end, task.block):
+            rows = min(task.block, end - output)
+            for c in range(0, task.channels, task.together):
+                count = min(task.together, task.channels - c) * taps.size
+                where = group * task.group_size + output * task.step + c * task.channel_step
+                x = packed[c * layout.size :]
+                w, row_step, step, at = weights[where:], task.step, task.step, weight_at
+                if panelled:
+                    _panel(panel, w, rows, weight_at, count)
+                    w, row_step, step, at = panel, together, 1, panel_at
+                _add(sums, pitch, rows, x, starts, vectors, bases, w, row_step, step, at, count, c == 0, task.wide)
+            finite[unit] &= _all_finite(sums, pitch, rows, vectors * width)
+            _store(target, group, output, rows, sums, pitch, slots, begin, sizes, places, task.outputs)
 
 
 @kernel
-def _pack_grad(packed, pitch, grad, channel, rows, slots, box, sizes):
-    n_0, d_0, h_0, w_0 = box
-    N, D, H, W = sizes
+def _pack_grad(packed, pitch, grad, channel, rows, slots, begin, sizes):
+    """Lay out rows of g for a box of windows, 0 where l is junk."""
+    n_0, d_0, h_0, w_0 = begin
+    N, BD, BH, BW = sizes
+    _, C, D, H, W = grad.shape
+    source = grad.reshape(-1)
     packed[:] = 0
     for row in range(rows):
-        line = 0
-        for n in range(n_0, n_0 + N):
-            for d in range(d_0, d_0 + D):
-                for h in range(h_0, h_0 + H):
-                    at = row * pitch + slots[line]
-                    source = grad[n, channel + row, d, h]
-                    for w in range(W):
-                        packed[at + w] = source[w_0 + w]
-                    line += 1
+        for n in range(N):
+            for i in range(BD):
+                for j in range(BH):
+                    at = ((((n_0 + n) * C + channel + row) * D + d_0 + i) * H + h_0 + j) * W + w_0
+                    copy(packed, row * pitch + slots[(n * BD + i) * BH + j], source, at, BW)
 
 
 @kernel
-def _multiply_signals(sums, rows, grad, pitch, packed, starts, vectors, bases, taps, wide):
-    width = lanes(grad)
+def _add_sums(sums, rows, grad, pitch, packed, starts, vectors, bases, count, wide):
+    """Add the products of a box, summed over l, tile by tile: ``gw[o, k] += g[o, l] * x[base[k] + l]``."""
+    width = lanes(sums)
     at = 0
-    if wide:
-        for row in range(0, rows, _ROWS):
-            for k in range(0, taps, _COLUMNS):
-                tile = zeros(grad, _ROWS, _COLUMNS)
-                for vector in range(vectors):
-                    tile = add_products(tile, grad, row * pitch + vector * width, pitch, packed, starts[vector], bases, k)
-                add_totals(tile, sums, at)
-                at += _COLUMNS * max(_ROWS, width)
-    else:
-        for row in range(0, rows, _FEW_ROWS):
-            for k in range(0, taps, _MANY_COLUMNS):
-                narrow = zeros(grad, _FEW_ROWS, _MANY_COLUMNS)
-                for vector in range(vectors):
-                    narrow = add_products(narrow, grad, row * pitch + vector * width, pitch, packed, starts[vector], bases, k)
+    if not wide:
+        for row in range(rows):
+            for k in range(0, count, _MANY_COLUMNS):
+                narrow = zeros(sums, _FEW_ROWS, _MANY_COLUMNS)
+                for l in range(vectors):  # noqa: E741
+                    narrow = add_products(narrow, grad, row * pitch + l * width, pitch, packed, starts[l], bases, k)
                 add_totals(narrow, sums, at)
                 at += _MANY_COLUMNS * max(_FEW_ROWS, width)
+        return
+    for row in range(0, rows, _ROWS):
+        for k in range(0, count, _COLUMNS):
+            tile = zeros(sums, _ROWS, _COLUMNS)
+            for l in range(vectors):  # noqa: E741
+                tile = add_products(tile, grad, row * pitch + l * width, pitch, packed, starts[l], bases, k)
+            add_totals(tile, sums, at)
+            at += _COLUMNS * max(_ROWS, width)
 
 
 @kernel
-def _store_totals(weight, first, step, rows, taps, sums, height, columns, space):
+def _store_sums(weight, first, step, rows, count, sums, height, columns, space):
     at = 0
     for row in range(0, rows, height):
-        for k in range(0, taps, columns):
-            for j in range(min(columns, taps - k)):
+        for k in range(0, count, columns):
+            for j in range(min(columns, count - k)):
                 for i in range(min(height, rows - row)):
                     weight[first + (row + i) * step + k + j] = sums[at + j * space + i]
             at += columns * space
 
 
 @kernel
-def _sum_products(first, last, weight, grad, input, plan, layout):
-    counts, (groups, outputs, channels, taps), (together, part), wide = plan
-    sizes, lengths, _, _, tap_bases, size, level, vectors = layout
-    width = lanes(input)
-    height, columns = (_ROWS, _COLUMNS) if wide else (_FEW_ROWS, _MANY_COLUMNS)
-    pitch = vectors * width
-    packed = _aligned(np.zeros(together * size + 2 * width, input.dtype), width)
-    grads = _aligned(np.zeros(-(-part // height) * height * pitch + width, input.dtype), width)
-    starts = np.empty(vectors, np.int64)
-    slots = np.empty(sizes[0] * sizes[1] * sizes[2], np.int64)
-    bases = np.zeros(-(-together * taps // columns) * columns, np.int64)
+def _sum_products(first, last, weight, grad, signal, task, layout):
+    """Sum over all boxes: a unit is a part of the outputs, and of the channels, of one group."""
+    width = lanes(signal)
+    height, columns = (_ROWS, _COLUMNS) if task.wide else (_FEW_ROWS, _MANY_COLUMNS)
     space = max(height, width)
-    sums = _aligned(np.empty(-(-part // height) * space * bases.size + width, input.dtype), width)
-    for c in range(together):
-        for tap in range(taps):
-            bases[c * taps + tap] = c * size + tap_bases[tap]
-    N, D, H, W = counts
-    boxes = -(-N // sizes[0]) * -(-D // sizes[1]) * -(-H // sizes[2]) * -(-W // sizes[3])
-    parts = -(-outputs // part)
-    steps = -(-channels // together)
+    pitch = layout.vectors * width
+    rows_most = -(-task.part // height)
+    packed = _aligned(np.zeros(task.together * layout.size + 2 * width, signal.dtype), width)
+    grads = _aligned(np.empty(rows_most * height * pitch + width, signal.dtype), width)
+    starts = np.empty(layout.vectors, np.int64)
+    slots = np.empty(layout.box[0] * layout.box[1] * layout.box[2], np.int64)
+    bases = np.zeros(-(-task.together * task.taps // columns) * columns, np.int64)
+    for c in range(task.together):
+        for tap in range(task.taps):
+            bases[c * task.taps + tap] = c * layout.size + layout.bases[tap]
+    sums = _aligned(np.empty(rows_most * space * bases.size + width, signal.dtype), width)
+    boxes = 1
+    for axis in range(4):
+        boxes *= -(-task.counts[axis] // layout.box[axis])
+    parts, steps = -(-task.outputs // task.part), -(-task.channels // task.together)
+    cut, vectors = (0, 0, 0, 0), 0
     for unit in range(first, last):
-        group, index = divmod(unit, parts * steps)
-        begin, c = index // steps * part, index % steps * together
-        rows, some = min(part, outputs - begin), min(together, channels - c)
+        index, step = divmod(unit, steps)
+        group, part = divmod(index, parts)
+        c, output = step * task.together, part * task.part
+        rows, channels = min(task.part, task.outputs - output), min(task.together, task.channels - c)
+        output += group * task.outputs
         sums[:] = 0
         for index in range(boxes):
-            box, actual = _box(index, counts, sizes)
-            count = _place(starts, slots, actual, lengths, level, width)
-            _pack(packed, input, group * channels + c, some, box, actual, layout)
-            _pack_grad(grads, pitch, grad, group * outputs + begin, rows, slots, box, actual)
-            _multiply_signals(sums, rows, grads, pitch, packed, starts, count, bases, some * taps, wide)
-        where = ((group * outputs + begin) * channels + c) * taps
-        _store_totals(weight, where, channels * taps, rows, some * taps, sums, height, columns, space)
+            begin, sizes = _box_at(index, task.counts, layout.box)
+            if sizes != cut:
+                vectors = _cut(starts, slots, sizes, layout.lengths, layout.level, width)
+                cut = sizes
+            _pack(packed, signal, group * task.channels + c, channels, begin, sizes, layout)
+            _pack_grad(grads, pitch, grad, output, rows, slots, begin, sizes)
+            _add_sums(sums, rows, grads, pitch, packed, starts, vectors, bases, channels * task.taps, task.wide)
+        row_size = task.channels * task.taps
+        where = output * row_size + c * task.taps
+        _store_sums(weight, where, row_size, rows, channels * task.taps, sums, height, columns, space)

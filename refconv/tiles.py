@@ -1,8 +1,9 @@
 """A tile of sums in vector registers, which compiled loops hold while they sweep over long rows.
 
-What compilers don't find by themselves: sums that stay in registers over a whole loop, each vector that is read used for
-a tile's whole side. A `Tile` has `rows` times `columns` vectors, each of as many elements as a register has, its lanes.
-Its operations become a handful of instructions; where nothing is compiled, a tile is an array, and they are NumPy's.
+What compilers don't find by themselves: sums that stay in registers over a whole loop, so that each vector that is read
+is used for a tile's whole side. A tile has `rows` times `columns` vectors, each of as many elements as a register has,
+its lanes. Its operations become a handful of instructions; where nothing is compiled, a tile is an array, and they are
+NumPy's.
 
 Numba checks no bounds here: the operations do, where ``NUMBA_BOUNDSCHECK`` is set.
 """
@@ -14,6 +15,7 @@ import llvmlite.binding
 import numpy as np
 from llvmlite import ir
 from numba import config, types
+from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
 from refconv.arguments import Array
@@ -68,11 +70,12 @@ class _Code:
         self.context, self.builder, self.tile = context, builder, tile
         self.vector = context.get_value_type(tile).element
 
-    def at(self, array_type: Any, array: Any, index: Any, length: int) -> Any:
+    def at(self, array_type: Any, array: Any, index: Any, length: Any) -> Any:
         """Return a pointer to element `index` of a flat array, of which `length` elements are touched."""
         found = self.context.make_array(array_type)(self.context, self.builder, array)
         if config.BOUNDSCHECK:
-            end = self.builder.add(index, index.type(length))
+            length = index.type(length) if isinstance(length, int) else length
+            end = self.builder.add(index, length)
             above = self.builder.icmp_signed(">", end, found.nitems)
             below = self.builder.icmp_signed("<", index, index.type(0))
             with self.builder.if_then(self.builder.or_(above, below), likely=False):
@@ -85,10 +88,12 @@ class _Code:
 
     def splat(self, scalar: Any) -> Any:
         """Return a vector whose lanes are all `scalar`."""
-        undefined = ir.Constant(self.vector, ir.Undefined)
+        return self._splat(scalar, self.vector)
+
+    def _splat(self, scalar: Any, vector: Any) -> Any:
+        undefined = ir.Constant(vector, ir.Undefined)
         one = self.builder.insert_element(undefined, scalar, ir.IntType(32)(0))
-        order = ir.Constant(ir.VectorType(ir.IntType(32), self.tile.lanes), [0] * self.tile.lanes)
-        return self.builder.shuffle_vector(one, undefined, order)
+        return self.builder.shuffle_vector(one, undefined, self._order([0] * self.tile.lanes))
 
     def read(self, array_type: Any, array: Any, index: Any) -> Any:
         """Read a vector from wherever it begins."""
@@ -99,6 +104,47 @@ class _Code:
         """Write a vector."""
         pointer = self.at(array_type, array, index, self.tile.lanes)
         self.builder.store(vector, self._of_vectors(pointer), align=self.tile.dtype.bitwidth // 8)
+
+    def masked_read(self, array_type: Any, array: Any, index: Any, count: Any) -> Any:
+        """Read the first `count` lanes of a vector, the others 0."""
+        zero = ir.Constant(self.vector, None)
+        pointer = self._masked(array_type, array, index, count)
+        return self._call("load", self.vector, [pointer[0], self._alignment, pointer[1], zero])
+
+    def masked_write(self, vector: Any, array_type: Any, array: Any, index: Any, count: Any) -> None:
+        """Write the first `count` lanes of a vector."""
+        pointer, mask = self._masked(array_type, array, index, count)
+        self._call("store", ir.VoidType(), [vector, pointer, self._alignment, mask])
+
+    def _masked(self, array_type: Any, array: Any, index: Any, count: Any) -> tuple[Any, Any]:
+        lanes = self.tile.lanes
+        count = self.builder.select(self.builder.icmp_signed("<", count, count.type(lanes)), count, count.type(lanes))
+        if config.BOUNDSCHECK:
+            last = self.builder.select(self.builder.icmp_signed(">", count, count.type(0)), count, count.type(0))
+            first = self.builder.select(self.builder.icmp_signed("==", last, count.type(0)), last, index)
+            self.at(array_type, array, first, last)
+        numbers = ir.Constant(ir.VectorType(count.type, lanes), list(range(lanes)))
+        mask = self.builder.icmp_signed("<", numbers, self._splat(count, ir.VectorType(count.type, lanes)))
+        found = self.context.make_array(array_type)(self.context, self.builder, array)
+        return self._of_vectors(self.builder.gep(found.data, [index])), mask
+
+    def _call(self, name: str, result: Any, arguments: list[Any]) -> Any:
+        name = f"llvm.masked.{name}.v{self.tile.lanes}f{self.tile.dtype.bitwidth}.p0"
+        function = ir.FunctionType(result, [argument.type for argument in arguments])
+        return self.builder.call(cgutils.get_or_insert_function(self.builder.module, function, name), arguments)
+
+    @property
+    def _alignment(self) -> Any:
+        return ir.IntType(32)(self.tile.dtype.bitwidth // 8)
+
+    def every(self, vectors: list[Any]) -> Any:
+        """Return the elements of one vector, or every second of two."""
+        if len(vectors) == 1:
+            return vectors[0]
+        return self.builder.shuffle_vector(*vectors, self._order(range(0, 2 * self.tile.lanes, 2)))
+
+    def _order(self, lanes: Any) -> Any:
+        return ir.Constant(ir.VectorType(ir.IntType(32), self.tile.lanes), [*lanes])
 
     def _of_vectors(self, pointer: Any) -> Any:
         return self.builder.bitcast(pointer, self.vector.as_pointer())
@@ -119,9 +165,7 @@ class _Code:
     def _paired(self, left: Any, right: Any) -> Any:
         """Return the sums of neighbours in `left`, and then those in `right`."""
         even, odd = (
-            self.builder.shuffle_vector(
-                left, right, ir.Constant(ir.VectorType(ir.IntType(32), self.tile.lanes), [*range(begin, 2 * self.tile.lanes, 2)])
-            )
+            self.builder.shuffle_vector(left, right, self._order(range(begin, 2 * self.tile.lanes, 2)))
             for begin in (0, 1)
         )
         return self.builder.fadd(even, odd)
@@ -236,6 +280,33 @@ def _add_totals(_typing: Any, tile: Any, array: Any, index: Any) -> Any:
     return types.void(tile, array, types.intp), code
 
 
+def _copier(stride: int) -> Any:
+    """Return the copy of every stride-th element: whole vectors, then as many lanes as are left."""
+
+    @intrinsic
+    def _copy(_typing: Any, target: Any, at: Any, source: Any, index: Any, count: Any) -> Any:
+        tile = Tile(target.dtype, 1, 1)
+
+        def code(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            to, first, origin, begin, number = arguments
+            with_ = _Code(context, builder, tile)
+            end = builder.add(with_.stepped(begin, builder.sub(number, number.type(1)), stride), number.type(1))
+            with cgutils.for_range_slice(builder, number.type(0), number, number.type(tile.lanes)) as (done, _):
+                left = builder.sub(number, done)
+                there = with_.stepped(begin, done, stride)
+                read = [
+                    with_.masked_read(source, origin, where, builder.sub(end, where))
+                    for where in (builder.add(there, there.type(part * tile.lanes)) for part in range(stride))
+                ]
+                with_.masked_write(with_.every(read), target, to, builder.add(first, done), left)
+            return context.get_dummy_value()
+
+        intp = types.intp
+        return types.void(target, intp, source, intp, intp), code
+
+    return _copy
+
+
 def _plainly(compiled: Callable[..., Any], plain: Callable[..., Any]) -> Callable[..., Any]:
     return plain if config.DISABLE_JIT else compiled
 
@@ -271,7 +342,8 @@ def _with_outer(
     columns = [_vector(right, base + start) for start in starts[first : first + tile.shape[1]]]
     rows = [left[index + row * pitch] for row in range(tile.shape[0])]
     with np.errstate(all="ignore"):
-        return tile + np.array(rows)[:, None, None] * np.array(columns)
+        total: Array = tile + np.array(rows)[:, None, None] * np.array(columns)
+    return total
 
 
 def _with_products(
@@ -280,7 +352,16 @@ def _with_products(
     columns = [_vector(right, base + offset) for offset in bases[first : first + tile.shape[1]]]
     rows = [_vector(left, index + row * pitch) for row in range(tile.shape[0])]
     with np.errstate(all="ignore"):
-        return tile + np.array(rows)[:, None] * np.array(columns)
+        total: Array = tile + np.array(rows)[:, None] * np.array(columns)
+    return total
+
+
+def _copied(target: Array, at: int, source: Array, index: int, count: int) -> None:
+    target[at : at + count] = source[index : index + count]
+
+
+def _halved(target: Array, at: int, source: Array, index: int, count: int) -> None:
+    target[at : at + count] = source[index : index + 2 * count : 2][:count]
 
 
 def _put_totals(tile: Array, array: Array, index: int) -> None:
@@ -307,3 +388,7 @@ add_products = _plainly(_add_products, _with_products)
 add_totals = _plainly(_add_totals, _put_totals)
 """``add_totals(tile, array, index)``: add the sum over the lanes of each vector, column by column, the rows of one side
 by side from ``index + column * max(rows, lanes)`` on."""
+copy = _plainly(_copier(1), _copied)
+"""``copy(target, at, source, index, count)``: copy `count` elements; short rows take a few instructions."""
+copy_second = _plainly(_copier(2), _halved)
+"""``copy_second(...)``: the same, of every second element from `index` on."""

@@ -15,7 +15,7 @@ import numpy as np
 from refconv import arguments, bounds
 from refconv.arguments import Array, InvalidValueError
 from refconv.bounds import Arithmetic, Bound
-from refconv.correlation import correlate, correlate_signals, correlate_transposed
+from refconv.dispatch import correlate, correlate_signals, correlate_transposed
 from refconv.geometry import IntPerAxis, Padding, Window, output_size, read_window
 from refconv.padding import MODES, check_mode, extend, fold
 

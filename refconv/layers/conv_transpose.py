@@ -12,7 +12,7 @@ from typing import NamedTuple
 from refconv import arguments, bounds
 from refconv.arguments import Array, InvalidValueError
 from refconv.bounds import Arithmetic, Bound
-from refconv.correlation import correlate, correlate_signals, correlate_transposed
+from refconv.dispatch import correlate, correlate_signals, correlate_transposed
 from refconv.geometry import IntPerAxis, Padding, Window, read_window, transposed_output_size
 from refconv.layers.conv import (
     ConvGradients,

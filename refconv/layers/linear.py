@@ -2,8 +2,9 @@
 
     output[n, o] = bias[o] + sum of input[n, i] * weight[o, i] over i
 
-`n` counts the rows of features, whatever the axes that they are spread over. The output and both gradients are the same
-product of two matrices, rows by rows: of each pair, the sum of the elements' products.
+`n` counts the rows of features, whatever the axes that they are spread over. The output and both gradients are products
+of two matrices: correlations of one signal, whose channels are rows and whose positions are columns, by a kernel of one
+tap.
 """
 
 import math
@@ -14,9 +15,11 @@ import numpy as np
 from refconv import arguments, bounds
 from refconv.arguments import Array, InvalidValueError
 from refconv.bounds import Arithmetic, Bound
-from refconv.kernels import summing
+from refconv.dispatch import correlate, correlate_signals
+from refconv.geometry import Window
 from refconv.layers.conv import ConvGradients
-from refconv.threads import spread
+
+_WINDOW = Window(kernel=(1,), stride=(1,), padding=((0, 0),), dilation=(1,))
 
 
 @np.errstate(all="ignore")  # the loops don't warn of what overflows, either
@@ -60,7 +63,7 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
     ``torch.nn.functional.linear``; ONNX Gemm and MatMul.
     """
     call = _read(input, weight, bias)
-    output = _product(call.rows, call.weight)
+    output = correlate_signals(call.rows[None], call.weight[None], _WINDOW, 1)[..., 0]
     if call.bias is not None:
         output += call.bias
     return output.reshape(call.shape)
@@ -95,10 +98,11 @@ def linear_backward(grad_output: Array, input: Array, weight: Array, bias: Array
     """
     call = _read(input, weight, bias)
     grad = arguments.matching("grad_output", grad_output, call.rows, call.shape).reshape(-1, len(call.weight))
+    columns = call.weight.shape[1:]
     across = np.ascontiguousarray(grad.T)
     return ConvGradients(
-        input=_product(grad, np.ascontiguousarray(call.weight.T)).reshape(input.shape),
-        weight=_product(across, np.ascontiguousarray(call.rows.T)),
+        input=correlate(call.weight[None], grad[..., None], _WINDOW, 1, columns).reshape(input.shape),
+        weight=correlate(call.rows[None], across[..., None], _WINDOW, 1, columns)[0],
         bias=None if call.bias is None else grad.sum(axis=0),
     )
 
@@ -138,25 +142,3 @@ def _read(input: object, weight: object, bias: object) -> _Call:
     arguments.fits_memory("output", shape, features.dtype)
     rows = features.reshape(math.prod(features.shape[:-1]), in_features)
     return _Call(rows, matrix, offsets, shape)
-
-
-def _product(left: Array, right: Array) -> Array:
-    """Return the sums of the products of each row of `left` with each row of `right`."""
-    product = np.empty((len(left), len(right)), left.dtype)
-    spread(_fill_product, product.size, product.size * left.shape[1], product, left, right)
-    return product
-
-
-@summing
-def _product_at(row, column, left, right):
-    total = left.dtype.type(0)
-    for k in range(left.shape[1]):
-        total += left[row, k] * right[column, k]
-    return total
-
-
-@summing
-def _fill_product(first, last, product, left, right):
-    for entry in range(first, last):
-        row, column = divmod(entry, right.shape[0])
-        product[row, column] = _product_at(row, column, left, right)
