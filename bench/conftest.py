@@ -1,6 +1,7 @@
 """Figures that benchmarks find, printed when all have run."""
 
 import statistics
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -8,27 +9,21 @@ import pytest
 _figures = pytest.StashKey[list[str]]()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Take a line for the summary."""
     return request.config.stash.setdefault(_figures, []).append
 
 
 @pytest.fixture(scope="session")
-def ratios(request: pytest.FixtureRequest) -> Iterator[dict[str, float]]:
-    """Take PyTorch's time over ours by layer; their geometric mean, and the least, are figures."""
-    taken: dict[str, float] = {}
-    lines = request.config.stash.setdefault(_figures, [])
-    lines.append("          refconv | PyTorch, and that over ours | its backward alone |")
+def ratios(figure: Callable[[str], None]) -> Iterator[defaultdict[str, dict[str, float]]]:
+    """Take PyTorch's time over ours, by group and layer; of each group, geometric mean and least are figures."""
+    taken: defaultdict[str, dict[str, float]] = defaultdict(dict)
     yield taken
-    for direction in ("forward", "backward"):
-        named = {layer: ratio for layer, ratio in taken.items() if layer.endswith(direction)}
-        if named:
-            least = min(named, key=lambda layer: named[layer])
-            mean = statistics.geometric_mean(named.values())
-            lines.append(
-                f"{direction}: {mean:.2f} times as fast as PyTorch (geometric mean); least {least} ({named[least]:.2f})"
-            )
+    for group, named in taken.items():
+        least = min(named, key=lambda layer: named[layer])
+        mean = statistics.geometric_mean(named.values())
+        figure(f"{group}: {mean:.2f} times as fast as PyTorch (geometric mean); least {least} ({named[least]:.2f})")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -62,10 +62,19 @@ def _named(layer: Layer) -> str:
     return f"{layer.operator}({'x'.join(map(str, layer.shape))}{', ' if attributes else ''}{attributes})"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _head(figure: Callable[[str], None]) -> None:
+    figure("          refconv | PyTorch, and that over ours | its backward alone |")
+
+
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 @pytest.mark.parametrize("layer", LAYERS, ids=_named)
 def test_a_layer_beside_pytorch(
-    benchmark: Any, figure: Callable[[str], None], ratios: dict[str, float], layer: Layer, direction: str
+    benchmark: Any,
+    figure: Callable[[str], None],
+    ratios: Mapping[str, dict[str, float]],
+    layer: Layer,
+    direction: str,
 ) -> None:
     torch.set_num_threads(config.NUMBA_NUM_THREADS)
     row = operators[layer.operator]
@@ -96,7 +105,7 @@ def test_a_layer_beside_pytorch(
     medians = interleaved(calls, rounds=ROUNDS)
     benchmark.pedantic(calls["ours"], rounds=1)
     ours, *others = medians.values()
-    ratios[f"{_named(layer)} {direction}"] = others[0] / ours
+    ratios[direction][_named(layer)] = others[0] / ours
     beside = [f"{other * 1e3:6.1f} ms {other / ours:5.2f}" for other in others]
     figure(f"{direction:8} {ours * 1e3:6.1f} ms | {' | '.join([*beside, ' ' * 15][:2])} | {_named(layer)}")
 

@@ -1,0 +1,289 @@
+"""The convolutions of well-known networks beside PyTorch's, and beside what the machine can do, as many threads each.
+
+The machine's limit is a product of two matrices of 1024x1024, which PyTorch has its BLAS do, timed in the same rounds.
+"""
+
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from numba import config
+
+import refconv
+from bench.timing import interleaved
+from properties import content
+from refconv import conv, conv_backward, dispatch
+from refconv.arguments import Array
+
+ROUNDS = 7
+
+
+class Layer(NamedTuple):
+    """A convolution: its channels, the size of its input, and its attributes, the same along all axes."""
+
+    network: str
+    in_channels: int
+    out_channels: int
+    size: tuple[int, ...]
+    kernel: int
+    stride: int = 1
+    padding: int = 0
+    groups: int = 1
+
+    @property
+    def output(self) -> tuple[int, ...]:
+        """The output's spatial size."""
+        return tuple((length + 2 * self.padding - self.kernel) // self.stride + 1 for length in self.size)
+
+    @property
+    def products(self) -> int:
+        """The multiply-adds of a batch of 1."""
+        taps: int = self.kernel ** len(self.size)
+        return self.out_channels * math.prod(self.output) * self.in_channels // self.groups * taps
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The attributes of the call."""
+        return {"stride": self.stride, "padding": self.padding, "groups": self.groups}
+
+    def __str__(self) -> str:
+        """Return its network, channels, size, kernel and attributes."""
+        size, kernel = ("x".join(map(str, entries)) for entries in (self.size, (self.kernel,) * len(self.size)))
+        words = [f"{self.network} {self.in_channels}x{size}, {self.out_channels} of {kernel}"]
+        words += [f"stride {self.stride}"] * (self.stride > 1) + ["depthwise"] * (self.groups > 1)
+        return ", ".join(words)
+
+
+def _resnet() -> list[Layer]:
+    """Return the convolutions of ResNet-50: of each stage, the first block's and another's."""
+    layers = [Layer("ResNet-50", 3, 64, (224, 224), 7, 2, 3)]
+    before = 64
+    for width, length in ((64, 56), (128, 28), (256, 14), (512, 7)):
+        stride = 1 if width == 64 else 2
+        outer, inner = (length * stride,) * 2, (length,) * 2
+        layers += [
+            Layer("ResNet-50", before, width, outer, 1),
+            Layer("ResNet-50", width, width, outer, 3, stride, 1),
+            Layer("ResNet-50", before, 4 * width, outer, 1, stride),
+            Layer("ResNet-50", width, 4 * width, inner, 1),
+            Layer("ResNet-50", 4 * width, width, inner, 1),
+            Layer("ResNet-50", width, width, inner, 3, 1, 1),
+        ]
+        before = 4 * width
+    return list(dict.fromkeys(layers))
+
+
+def _vgg() -> list[tuple[Layer, int]]:
+    """Return the convolutions of VGG-16, and how often it has each."""
+    shapes = [
+        ((3, 64, 224), 1),
+        ((64, 64, 224), 1),
+        ((64, 128, 112), 1),
+        ((128, 128, 112), 1),
+        ((128, 256, 56), 1),
+        ((256, 256, 56), 2),
+        ((256, 512, 28), 1),
+        ((512, 512, 28), 2),
+        ((512, 512, 14), 3),
+    ]
+    return [(Layer("VGG-16", ins, outs, (length, length), 3, 1, 1), times) for (ins, outs, length), times in shapes]
+
+
+def _mobilenet() -> list[Layer]:
+    """Return the convolutions of MobileNet-V1: pairs of a depthwise and a 1x1 one."""
+    layers = [Layer("MobileNet-V1", 3, 32, (224, 224), 3, 2, 1)]
+    length = 112
+    for ins, outs, stride in (
+        (32, 64, 1),
+        (64, 128, 2),
+        (128, 128, 1),
+        (128, 256, 2),
+        (256, 256, 1),
+        (256, 512, 2),
+        (512, 512, 1),
+        (512, 1024, 2),
+        (1024, 1024, 1),
+    ):
+        layers.append(Layer("MobileNet-V1", ins, ins, (length, length), 3, stride, 1, groups=ins))
+        length //= stride
+        layers.append(Layer("MobileNet-V1", ins, outs, (length, length), 1))
+    return layers
+
+
+LAYERS = [
+    *_resnet(),
+    *(layer for layer, _ in _vgg()),
+    *_mobilenet(),
+    Layer("AlexNet", 3, 64, (224, 224), 11, 4, 2),
+    Layer("GoogLeNet", 64, 192, (56, 56), 3, 1, 1),  # its 7x7 is ResNet-50's
+    Layer("C3D", 64, 128, (16, 56, 56), 3, 1, 1),
+    Layer("1-D", 64, 64, (16000,), 9, 1, 4),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _head(figure: Callable[[str], None]) -> None:
+    figure(
+        "| refconv | share of peak | PyTorch | ratio | backward | share of peak | PyTorch | ratio | dtype, batch, layer |"
+    )
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=str)
+@pytest.mark.parametrize("batch", [1, 8])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_convolution_beside_pytorch(
+    benchmark: Any,
+    figure: Callable[[str], None],
+    ratios: Mapping[str, dict[str, float]],
+    layer: Layer,
+    batch: int,
+    dtype: str,
+) -> None:
+    input, weight, grad_output = _arrays(layer, batch, dtype)
+    calls = _calls(layer, input, weight, grad_output)
+    assert np.allclose(calls["ours"](), calls["PyTorch"](), rtol=1e-3, atol=1e-3)
+    medians = interleaved(calls, rounds=ROUNDS)
+    benchmark.pedantic(calls["ours"], rounds=1)
+    ours, pytorch, backward, pytorch_backward, product = medians.values()
+    peak = 1024**3 / product
+    shares = batch * layer.products / ours / peak, 2 * batch * layer.products / backward / peak
+    name = f"{dtype}, {batch}, {layer}"
+    ratios[f"{dtype} forward"][name] = pytorch / ours
+    ratios[f"{dtype} backward"][name] = pytorch_backward / backward
+    if layer.groups > 1:
+        ratios[f"{dtype} depthwise backward"][name] = pytorch_backward / backward
+    figure(
+        f"| {ours * 1e3:.2f} ms | {shares[0]:.2f} | {pytorch * 1e3:.2f} ms | {pytorch / ours:.2f} "
+        f"| {backward * 1e3:.2f} ms | {shares[1]:.2f} | {pytorch_backward * 1e3:.2f} ms "
+        f"| {pytorch_backward / backward:.2f} | {name} |"
+    )
+
+
+def _arrays(layer: Layer, batch: int, dtype: str) -> tuple[Array, Array, Array]:
+    kernel = (layer.kernel,) * len(layer.size)
+    return (
+        content("normal", (batch, layer.in_channels, *layer.size), dtype, 0),
+        content("normal", (layer.out_channels, layer.in_channels // layer.groups, *kernel), dtype, 1),
+        content("normal", (batch, layer.out_channels, *layer.output), dtype, 2),
+    )
+
+
+def _calls(layer: Layer, input: Array, weight: Array, grad_output: Array) -> dict[str, Callable[[], Any]]:
+    torch.set_num_threads(config.NUMBA_NUM_THREADS)
+    tensors = [torch.from_numpy(array) for array in (input, weight, grad_output)]
+    rank = len(layer.size)
+    function = getattr(torch, f"conv{rank}d")
+    per_axis = [(entry,) * rank for entry in (layer.stride, layer.padding, 1, 0)]
+    stride, padding, dilation, output_padding = per_axis
+    options = stride, padding, dilation, False, output_padding, layer.groups, (True, True, False)
+    matrix = torch.from_numpy(content("normal", (1024, 1024), str(input.dtype), 3))
+    return {
+        "ours": lambda: conv(input, weight, **layer.attributes),
+        "PyTorch": lambda: function(*tensors[:2], None, layer.stride, layer.padding, 1, layer.groups).numpy(),
+        "our backward": lambda: conv_backward(grad_output, input, weight, **layer.attributes),
+        "PyTorch's backward": lambda: torch.ops.aten.convolution_backward(tensors[2], *tensors[:2], None, *options),
+        "product": lambda: matrix @ matrix,
+    }
+
+
+_VGG = """
+import resource, time
+from bench.test_convolutions import _arrays, _vgg
+from refconv import conv, conv_backward
+layers = [(layer, times, _arrays(layer, 1, "float64")) for layer, times in _vgg()]
+for layer, _, (input, weight, grad_output) in layers[:2]:
+    conv(input, weight, **layer.attributes), conv_backward(grad_output, input, weight, **layer.attributes)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+began = time.perf_counter()
+for layer, times, (input, weight, grad_output) in layers:
+    for _ in range(times):
+        conv(input, weight, **layer.attributes), conv_backward(grad_output, input, weight, **layer.attributes)
+print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+"""
+
+
+def test_all_of_vgg(benchmark: Any, figure: Callable[[str], None]) -> None:
+    def run() -> list[float]:
+        command = [sys.executable, "-c", _VGG]
+        output = subprocess.run(command, capture_output=True, check=True, cwd=Path(__file__).parents[1]).stdout
+        return [float(word) for word in output.split()]
+
+    seconds, memory = benchmark.pedantic(run, rounds=1)
+    figure(f"VGG-16's convolutions, batch 1, float64, forward and backward: {seconds:.2f} s, at most {memory:.2f} GiB")
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_the_cost_of_a_product_at_any_size(benchmark: Any, figure: Callable[[str], None], dtype: str) -> None:
+    lengths = (12, 27, 60, 134, 300)  # 64 channels, 3x3: 5 million to 3.3 billion products, then more by the batch
+    layers = [Layer("", 64, 64, (length, length), 3, 1, 1) for length in lengths]
+    cases = [(layer, batch) for layer in layers for batch in ((1,) if layer is not layers[-1] else (1, 3))]
+    calls = {}
+    for layer, batch in cases:
+        input, weight, _ = _arrays(layer, batch, dtype)
+        calls[f"{batch * layer.products / 1e6:.0f} M"] = lambda input=input, weight=weight, layer=layer: conv(
+            input, weight, **layer.attributes
+        )
+    medians = interleaved(calls, rounds=ROUNDS)
+    benchmark.pedantic(calls["10 M" if "10 M" in calls else next(iter(calls))], rounds=1)
+    costs = {name: seconds / float(name.split()[0]) * 1e3 for name, seconds in medians.items()}
+    shown = ", ".join(f"{name}: {cost:.4f}" for name, cost in costs.items())
+    figure(
+        f"{dtype}: nanoseconds for a product, by their number: {shown}; {max(costs.values()) / min(costs.values()):.2f}"
+    )
+
+
+def test_the_crossover(benchmark: Any, figure: Callable[[str], None]) -> None:
+    found = {}
+    for channels, length in ((2, 8), (4, 8), (4, 16), (8, 12), (8, 16), (8, 24), (16, 24)):
+        layer = Layer("", channels, channels, (length, length), 3, 1, 1)
+        input, weight, grad_output = _arrays(layer, 1, "float64")
+
+        def call(path: str, layer: Layer = layer, arrays: Any = (input, weight, grad_output)) -> None:
+            with refconv.using(path):
+                conv(*arrays[:2], **layer.attributes)
+                conv_backward(arrays[2], *arrays[:2], **layer.attributes)
+
+        medians = interleaved(
+            {path: lambda path=path, call=call: call(path) for path in ("definition", "fast")}, ROUNDS
+        )
+        found[layer.products] = medians["definition"] / medians["fast"]
+    benchmark.pedantic(lambda: None, rounds=1)
+    shown = ", ".join(f"{products}: {ratio:.2f}" for products, ratio in found.items())
+    figure(f"definition's time over the fast path's, by products (taken from {dispatch.ENOUGH}): {shown}")
+
+
+_FIRST = """
+import sys, time
+import numpy as np
+import refconv
+x, w = np.ones((1, 32, 32, 32), sys.argv[1]), np.ones((32, 32, 3, 3), sys.argv[1])
+times = []
+for groups in (1, 32):
+    weight = w[:, :32 // groups].copy()
+    began = time.perf_counter()
+    with refconv.using("fast"):
+        y = refconv.conv(x, weight, groups=groups)
+        refconv.conv_backward(y, x, weight, groups=groups)
+    times.append(time.perf_counter() - began)
+print(*times)
+"""
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_compiling_the_fast_path(benchmark: Any, figure: Callable[[str], None], tmp_path: Path, dtype: str) -> None:
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+
+    def run() -> list[float]:
+        command = [sys.executable, "-c", _FIRST, dtype]
+        output = subprocess.run(command, env=environment, capture_output=True, check=True).stdout
+        return [float(word) for word in output.split()]
+
+    (first, _), (again, _) = benchmark.pedantic(run, rounds=1), run()
+    figure(f"{dtype}: the first call of conv and conv_backward takes {first:.2f} s, in another process {again:.2f} s")
