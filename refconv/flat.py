@@ -105,7 +105,9 @@ def correlate_signals(grad: Array, signal: Array, window: Window, groups: int) -
     layout = _layout(counts, axes, 4096 // grad.itemsize, 1, together, grad.itemsize)
     parts = groups * -(-channels // together)
     part = min(_part(parts, outputs, _ROWS if wide else _FEW_ROWS), _OUTPUTS)
-    task = _Products(counts, groups, outputs, channels, taps, together, part, wide)
+    columns = _COLUMNS if wide else _MANY_COLUMNS
+    block = -(-max(1, _SUMS // layout.size) * taps // columns) * columns
+    task = _Products(counts, groups, outputs, channels, taps, together, part, block, wide)
     units = parts * -(-outputs // part)
     steps = grad.size * channels * taps // 16 + signal.size + 500 * units
     spread(_sum_products, units, steps, weight.reshape(-1), _lift(grad), _lift(signal), task, layout)
@@ -173,7 +175,7 @@ class _Sums(NamedTuple):
 
 
 class _Products(NamedTuple):
-    """The work of `_sum_products`; `part` outputs and `together` channels are a unit."""
+    """The work of `_sum_products`; `part` outputs and `together` channels are a unit, `block` of k at once."""
 
     counts: tuple[int, ...]
     groups: int
@@ -182,6 +184,7 @@ class _Products(NamedTuple):
     taps: int
     together: int
     part: int
+    block: int
     wide: bool
 
 
@@ -583,37 +586,32 @@ def _pack_grad(packed, pitch, grad, channel, rows, slots, begin, sizes):
 
 
 @kernel
-def _add_sums(sums, rows, grad, pitch, packed, starts, vectors, bases, count, wide):
-    """Add the products of a box, summed over l, tile by tile: ``gw[o, k] += g[o, l] * x[base[k] + l]``."""
+def _add_sums(sums, rows, grad, pitch, packed, starts, vectors, bases, first, last, wide):
+    """Add the products of a box, summed over l, for some k's: ``gw[o, k] += g[o, l] * x[base[k] + l]``."""
     width = lanes(sums)
-    at = 0
     if not wide:
         for row in range(rows):
-            for k in range(0, count, _MANY_COLUMNS):
+            for k in range(first, last, _MANY_COLUMNS):
+                at = (row * bases.size + k) * max(_FEW_ROWS, width)
                 narrow = zeros(sums, _FEW_ROWS, _MANY_COLUMNS)
                 for l in range(vectors):  # noqa: E741
                     narrow = add_products(narrow, grad, row * pitch + l * width, pitch, packed, starts[l], bases, k)
                 add_totals(narrow, sums, at)
-                at += _MANY_COLUMNS * max(_FEW_ROWS, width)
         return
     for row in range(0, rows, _ROWS):
-        for k in range(0, count, _COLUMNS):
+        for k in range(first, last, _COLUMNS):
+            at = (row // _ROWS * bases.size + k) * max(_ROWS, width)
             tile = zeros(sums, _ROWS, _COLUMNS)
             for l in range(vectors):  # noqa: E741
                 tile = add_products(tile, grad, row * pitch + l * width, pitch, packed, starts[l], bases, k)
             add_totals(tile, sums, at)
-            at += _COLUMNS * max(_ROWS, width)
 
 
 @kernel
-def _store_sums(weight, first, step, rows, count, sums, height, columns, space):
-    at = 0
-    for row in range(0, rows, height):
-        for k in range(0, count, columns):
-            for j in range(min(columns, count - k)):
-                for i in range(min(height, rows - row)):
-                    weight[first + (row + i) * step + k + j] = sums[at + j * space + i]
-            at += columns * space
+def _store_sums(weight, first, step, rows, count, sums, height, pitch, space):
+    for row in range(rows):
+        for k in range(count):
+            weight[first + row * step + k] = sums[(row // height * pitch + k) * space + row % height]
 
 
 @kernel
@@ -623,16 +621,16 @@ def _sum_products(first, last, weight, grad, signal, task, layout):
     height, columns = (_ROWS, _COLUMNS) if task.wide else (_FEW_ROWS, _MANY_COLUMNS)
     space = max(height, width)
     pitch = layout.vectors * width
-    rows_most = -(-task.part // height)
+    tall = -(-task.part // height)
     packed = _aligned(np.zeros(task.together * layout.size + 2 * width, signal.dtype), width)
-    grads = _aligned(np.empty(rows_most * height * pitch + width, signal.dtype), width)
+    grads = _aligned(np.empty(tall * height * pitch + width, signal.dtype), width)
     starts = np.empty(layout.vectors, np.int64)
     slots = np.empty(layout.box[0] * layout.box[1] * layout.box[2], np.int64)
     bases = np.zeros(-(-task.together * task.taps // columns) * columns, np.int64)
     for c in range(task.together):
         for tap in range(task.taps):
             bases[c * task.taps + tap] = c * layout.size + layout.bases[tap]
-    sums = _aligned(np.empty(rows_most * space * bases.size + width, signal.dtype), width)
+    sums = _aligned(np.empty(tall * space * bases.size + width, signal.dtype), width)
     boxes = 1
     for axis in range(4):
         boxes *= -(-task.counts[axis] // layout.box[axis])
@@ -652,7 +650,9 @@ def _sum_products(first, last, weight, grad, signal, task, layout):
                 cut = sizes
             _pack(packed, signal, group * task.channels + c, channels, begin, sizes, layout)
             _pack_grad(grads, pitch, grad, output, rows, slots, begin, sizes)
-            _add_sums(sums, rows, grads, pitch, packed, starts, vectors, bases, channels * task.taps, task.wide)
+            for k in range(0, channels * task.taps, task.block):
+                end = min(channels * task.taps, k + task.block)
+                _add_sums(sums, rows, grads, pitch, packed, starts, vectors, bases, k, end, task.wide)
         row_size = task.channels * task.taps
         where = output * row_size + c * task.taps
-        _store_sums(weight, where, row_size, rows, channels * task.taps, sums, height, columns, space)
+        _store_sums(weight, where, row_size, rows, channels * task.taps, sums, height, bases.size, space)

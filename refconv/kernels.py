@@ -1,10 +1,10 @@
 """How loops are compiled: at their first call, once for each dtype, the machine code kept on disk where it can be.
 
-The cache is Numba's, made safe in three points. Numba numbers its data files, so that two processes which compile at
+The cache is Numba's, made safe in some points. Numba numbers its data files, so that two processes which compile at
 once may give one number to the code of different dtypes, and run the wrong one ever after: here a file is named after
 what it holds, and is written before the index that names it. A cache that can't be read or written raises an error
 there, if only at import: here it costs the time to compile, and is said once. And code with and without bounds checks
-shares an entry there.
+shares an entry there. Edits of `refconv.tiles`, with whose operations loops of other files are compiled, are noticed.
 
 Loops that sum long rows are `summing`: the order of the sum is the compiler's, so that it can be vectorised; it is the
 same in every call, since a row is summed by one thread. Nothing is assumed of NaN or infinity.
@@ -14,6 +14,7 @@ import logging
 import os
 from collections.abc import Callable
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from numba import config, njit
@@ -81,7 +82,9 @@ class _Cache(FunctionCache):  # type: ignore[misc]
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
         base = f"{self._impl.filename_base}{'-checked' if config.BOUNDSCHECK else ''}"
-        self._cache_file = _Files(self._cache_path, base, self._impl.locator.get_source_stamp())
+        tiles = Path(__file__).with_name("tiles.py").stat()
+        stamp = self._impl.locator.get_source_stamp(), tiles.st_mtime, tiles.st_size
+        self._cache_file = _Files(self._cache_path, base, stamp)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:

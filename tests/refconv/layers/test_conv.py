@@ -6,6 +6,8 @@ from properties import cases, content
 from refconv import InvalidValueError, conv, conv_backward
 from refconv.geometry import read_window
 
+pytestmark = pytest.mark.usefixtures("path")
+
 NUMPY_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
 

@@ -6,6 +6,8 @@ from properties import cases, content
 from refconv import InvalidValueError, conv, conv_transpose, conv_transpose_backward
 from refconv.geometry import read_window
 
+pytestmark = pytest.mark.usefixtures("path")
+
 
 def conv_transpose_by_spreading(input, weight, bias, *, stride, padding, output_padding, dilation, groups):
     """The definition the other way round: each input is spread over a canvas, which is cropped; a second opinion."""

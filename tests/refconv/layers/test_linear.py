@@ -4,7 +4,8 @@ import pytest
 from properties import content
 from refconv import InvalidValueError, arguments
 from refconv.layers.linear import linear, linear_backward
-from refconv.threads import ENOUGH
+
+pytestmark = pytest.mark.usefixtures("path")
 
 
 def test_weighted_sums_by_hand():
@@ -49,12 +50,6 @@ def test_what_is_not_finite_is_not_skipped_where_the_weight_is_0():
     output = linear(np.array([[np.inf, 1.0], [2.0, 1.0]]), np.array([[0.0, 1.0]]))
     assert np.isnan(output[0, 0])
     assert output[1, 0] == 1
-
-
-def test_work_for_several_threads_is_done_wholly():
-    size = int(ENOUGH ** (1 / 3)) + 20
-    x, weight = content("integer", (2 * size, size), "float64", 0), content("integer", (size, size), "float64", 1)
-    assert (linear(x, weight) == x @ weight.T).all()
 
 
 @pytest.mark.parametrize(
