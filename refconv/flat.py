@@ -52,7 +52,7 @@ from refconv import tiles
 from refconv.arguments import Array
 from refconv.geometry import Triple, Window, lifted
 from refconv.kernels import kernel, summing
-from refconv.threads import spread
+from refconv.threads import share, workers_for
 from refconv.tiles import add_outer, add_products, add_totals, copy, copy_second, lanes, read, write, zeros
 
 _ROWS, _COLUMNS = tiles.WIDE
@@ -105,12 +105,23 @@ def correlate_signals(grad: Array, signal: Array, window: Window, groups: int) -
     layout = _layout(counts, axes, 4096 // grad.itemsize, 1, together, grad.itemsize)
     parts = groups * -(-channels // together)
     part = min(_part(parts, outputs, _ROWS if wide else _FEW_ROWS), _OUTPUTS)
-    columns = _COLUMNS if wide else _MANY_COLUMNS
+    rows, columns = tiles.WIDE if wide else tiles.NARROW
     block = -(-max(1, _SUMS // layout.size) * taps // columns) * columns
-    task = _Products(counts, groups, outputs, channels, taps, together, part, block, wide)
+    bases = np.zeros(-(-together * taps // columns) * columns, np.int64)
+    bases[: together * taps] = _repeated(layout.bases, together, layout.size)
+    width = tiles.BYTES // grad.itemsize
+    tall = -(-part // rows)
+    room = together * layout.size + 2 * width
     units = parts * -(-outputs // part)
-    steps = grad.size * channels * taps // 16 + signal.size + 500 * units
-    spread(_sum_products, units, steps, weight.reshape(-1), _lift(grad), _lift(signal), task, layout)
+    workers = workers_for(units, grad.size * channels * taps // 16 + signal.size + 500 * units)
+    scratch = _scratch(workers, room + tall * (rows * layout.starts.size * width + max(rows, width) * bases.size), grad)
+    shapes = lifted(signal.shape), lifted(grad.shape)
+    task = _Products(
+        counts, *shapes, groups, outputs, channels, taps, together, part, block, wide, workers, room, bases
+    )
+    share(
+        _sum_products, workers, workers, weight.reshape(-1), grad.reshape(-1), signal.reshape(-1), scratch, task, layout
+    )
     return weight, bool(np.isfinite(weight).all())
 
 
@@ -144,8 +155,8 @@ class _Layout(NamedTuple):
     """How the signal is laid out for a box of windows, (batch, depth, height, width).
 
     A channel has a plane for each of ``firsts``, one after the other, of `lengths` positions for each image, and `size`
-    elements in all. `bases` has where each tap begins. Vectors are cut from runs: rows for `level` 0, planes for 1,
-    volumes for 2, or all of the box.
+    elements in all. `bases` has where each tap begins, `starts` where each vector of windows does, and `slots` where
+    each row of windows does among these vectors.
     """
 
     box: tuple[int, ...]
@@ -154,16 +165,22 @@ class _Layout(NamedTuple):
     firsts: tuple[Array, ...]
     bases: Array
     size: int
-    level: int
-    vectors: int
+    starts: Array
+    slots: Array
 
 
 class _Sums(NamedTuple):
-    """The work of `_sweep`: `outputs` and `channels` of a group; `part` outputs are a unit, `block` of them at once."""
+    """The work of `_sweep`: `outputs` and `channels` of a group; `part` outputs are a unit, `block` of them at once.
+
+    `room` is what is laid out, `panel` the weights that are copied, in elements of a worker's scratch.
+    """
 
     counts: tuple[int, ...]
+    shape: tuple[int, ...]
+    target_shape: tuple[int, ...]
     groups: int
     outputs: int
+    phase_channels: int
     channels: int
     group_size: int
     step: int
@@ -172,12 +189,20 @@ class _Sums(NamedTuple):
     part: int
     block: int
     wide: bool
+    workers: int
+    room: int
+    panel: int
+    bases: Array
+    weight_at: Array
+    panel_at: Array
 
 
 class _Products(NamedTuple):
     """The work of `_sum_products`; `part` outputs and `together` channels are a unit, `block` of k at once."""
 
     counts: tuple[int, ...]
+    shape: tuple[int, ...]
+    grad_shape: tuple[int, ...]
     groups: int
     outputs: int
     channels: int
@@ -186,15 +211,14 @@ class _Products(NamedTuple):
     part: int
     block: int
     wide: bool
+    workers: int
+    room: int
+    bases: Array
 
 
 def _three(entries: tuple[int, ...]) -> Triple:
     depth, height, width = lifted((1, 1, *entries))[2:]
     return depth, height, width
-
-
-def _lift(array: Array) -> Array:
-    return array.reshape(lifted(array.shape))
 
 
 def _per_axis(size: tuple[int, ...], window: Window) -> Iterator[tuple[int, int, int, int, int]]:
@@ -275,16 +299,55 @@ def _swept(target: Array, signal: Array, sweep: _Sweep, groups: int) -> bool:
     boxes = groups * math.prod(-(-count // length) for count, length in zip(counts, layout.box, strict=True))
     part = _part(boxes, outputs, rows)
     units = boxes * -(-outputs // part)
-    sums = layout.vectors * (tiles.BYTES // target.itemsize)
-    block = max(rows, min(part, _SUMS // sums // rows * rows))
+    width = tiles.BYTES // target.itemsize
+    pitch = layout.starts.size * width
+    block = max(rows, min(part, _SUMS // pitch // rows * rows))
     together = min(channels, max(1, _TOGETHER // len(sweep.taps)))
-    task = _Sums(counts, groups, outputs, channels, sweep.weights[0].size, *sweep.strides, together, part, block, wide)
-    finite = np.empty(units, np.bool_)
+    bases, weight_at = _repeated(layout.bases, together, layout.size), _repeated(sweep.taps, together, sweep.strides[1])
+    room = channels * layout.size + 2 * width
+    panel = block * bases.size if wide and sweep.strides[0] == 1 else 0
     products = math.prod(counts) * groups * outputs * channels * len(sweep.taps)
-    places = np.array(sweep.places), sweep.steps
-    arrays = _lift(target), _lift(signal), sweep.weights.reshape(-1), finite
-    spread(_sweep, units, products // 16 + target.size + 500 * units, *arrays, places, sweep.taps, task, layout)
+    workers = workers_for(units, products // 16 + target.size + 500 * units)
+    scratch = _scratch(workers, room + block * pitch + panel, target)
+    task = _Sums(
+        counts,
+        lifted(signal.shape),
+        lifted(target.shape),
+        groups,
+        outputs,
+        outputs // phases,
+        channels,
+        sweep.weights[0].size,
+        *sweep.strides,
+        together,
+        part,
+        block,
+        wide,
+        workers,
+        room,
+        panel,
+        bases,
+        weight_at,
+        np.arange(bases.size) * rows,
+    )
+    finite = np.empty(units, np.bool_)
+    flat = target.reshape(-1), signal.reshape(-1), sweep.weights.reshape(-1)
+    share(_sweep, workers, workers, *flat, finite, (np.array(sweep.places), sweep.steps), scratch, task, layout)
     return bool(finite.all())
+
+
+def _repeated(entries: Array, channels: int, step: int) -> Array:
+    """Return `entries` for each of so many channels, `step` apart."""
+    return (np.arange(channels)[:, None] * step + entries).ravel()
+
+
+def _scratch(workers: int, elements: int, like: Array) -> Array:
+    """Return that much room for each worker, which begins where no vector crosses a line of the cache."""
+    width = tiles.BYTES // like.itemsize
+    elements = -(-elements // width) * width
+    room = np.empty(workers * elements + width, like.dtype)
+    skipped = -(room.ctypes.data // like.itemsize) % width
+    return room[skipped : skipped + workers * elements].reshape(workers, elements)
 
 
 def _part(others: int, outputs: int, rows: int) -> int:
@@ -315,15 +378,26 @@ def _layout(
     size = -(-math.prod(planes) * volume // width) * width
     if channels * size > _PACKED and slots > 1:
         return _layout(counts, axes, slots // 2, columns, channels, itemsize)
-    d, h, w = windows
-    plane = (h - 1) * W + w
-    runs = [(batch * d * h, w), (batch * d, plane), (batch, (d - 1) * H * W + plane)]
-    runs.append((1, ((batch - 1) * D + d - 1) * H * W + plane))
-    vectors, level = min((number * -(-length // width), level) for level, (number, length) in enumerate(runs))
+    starts, slots = _cut(box, (batch, D, H, W), width, columns)
     strides = tuple(axis.stride for axis in axes)
-    arrays = tuple(map(np.array, firsts))
-    vectors = -(-vectors // columns) * columns
-    return _Layout((batch, d, h, w), lengths, strides, arrays, np.array(bases), size, level, vectors)
+    return _Layout(tuple(box), lengths, strides, tuple(map(np.array, firsts)), np.array(bases), size, starts, slots)
+
+
+def _cut(box: list[int], layout: tuple[int, int, int, int], width: int, columns: int) -> tuple[Array, Array]:
+    """Cut a box into vectors, from rows, planes, volumes or all of it, with the junk between: as few as can be."""
+    n, d, h, w = box
+    _, D, H, W = layout
+    lengths = [w, (h - 1) * W + w]
+    lengths += [(d - 1) * H * W + lengths[1], ((n - 1) * D + d - 1) * H * W + lengths[1]]
+    numbers = [n * d * h, n * d, n, 1]
+    vectors, runs = min((number * -(-length // width), number) for number, length in zip(numbers, lengths, strict=True))
+    rows = (np.arange(n)[:, None, None] * D + np.arange(d)[:, None]) * H + np.arange(h)
+    within = rows.reshape(runs, -1) * W
+    begins = within[:, :1]
+    starts = np.zeros(-(-vectors // columns) * columns, np.int64)
+    starts[:vectors] = (begins + np.arange(0, vectors // runs * width, width)).ravel()
+    slots = within - begins + np.arange(0, vectors * width, vectors // runs * width)[:, None]
+    return starts, slots.ravel()
 
 
 def _laid_out(axis: _Axis, windows: int) -> tuple[tuple[int, ...], int, list[tuple[int, int]]]:
@@ -332,6 +406,8 @@ def _laid_out(axis: _Axis, windows: int) -> tuple[tuple[int, ...], int, list[tup
     That is: the first position of each plane, whose others follow by the stride; the length of the planes; and plane
     and index of each tap in the first window.
     """
+    if len(axis.offsets) == 1:
+        return axis.offsets, windows, [(0, 0)]
     least = min(axis.offsets)
     places = [divmod(offset - least, axis.stride)[::-1] for offset in axis.offsets]
     phases = sorted({phase for phase, _ in places})
@@ -344,77 +420,46 @@ def _laid_out(axis: _Axis, windows: int) -> tuple[tuple[int, ...], int, list[tup
 
 @kernel
 def _box_at(index, counts, box):
-    """Return where box `index` begins and its sizes; those at the end may be smaller."""
-    N, D, H, W = counts
+    """Return where box `index` begins."""
+    _, D, H, W = counts
     BN, BD, BH, BW = box
     index, w = divmod(index, -(-W // BW))
     index, h = divmod(index, -(-H // BH))
     n, d = divmod(index, -(-D // BD))
-    n, d, h, w = n * BN, d * BD, h * BH, w * BW
-    return (n, d, h, w), (min(BN, N - n), min(BD, D - d), min(BH, H - h), min(BW, W - w))
+    return n * BN, d * BD, h * BH, w * BW
 
 
 @kernel
-def _cut(starts, slots, sizes, lengths, level, width):
-    """Cut a box into vectors: where each starts in the layout, and in which slot of the sums each row does."""
-    N, D, H, W = sizes
-    LD, LH, LW = lengths
-    run_length = W
-    if level > 0:
-        run_length += (H - 1) * LW
-    if level > 1:
-        run_length += (D - 1) * LH * LW
-    if level > 2:
-        run_length += (N - 1) * LD * LH * LW
-    vectors = -(-run_length // width)
-    runs, begin = 0, 0
-    for n in range(N):
-        for d in range(D):
-            for h in range(H):
-                at = ((n * LD + d) * LH + h) * LW
-                if level == 0 or (h == 0 and (level == 1 or (d == 0 and (level == 2 or n == 0)))):
-                    begin = at
-                    for vector in range(vectors):
-                        starts[runs * vectors + vector] = begin + vector * width
-                    runs += 1
-                slots[(n * D + d) * H + h] = (runs - 1) * vectors * width + at - begin
-    starts[runs * vectors :] = 0
-    return runs * vectors
-
-
-@kernel
-def _pack(packed, signal, channel, channels, begin, sizes, layout):
-    """Lay out channels of a signal for a box of windows."""
+def _pack(packed, signal, shape, channel, channels, begin, layout):
+    """Lay out channels of a signal for the box of windows that begins there."""
     SD, SH, SW = layout.strides
-    LN, BD, BH, BW = layout.box
     LD, LH, LW = layout.lengths
     firsts_d, firsts_h, firsts_w = layout.firsts
-    N, RD, RH, RW = sizes[0], sizes[1] + LD - BD, sizes[2] + LH - BH, sizes[3] + LW - BW  # what a box reads
     n_0, d_0, h_0, w_0 = begin
-    _, C, D, H, W = signal.shape
-    source = signal.reshape(-1)
-    for c in range(channels):
-        plane = c * layout.size
+    N, C, D, H, W = shape
+    at = 0
+    for c in range(channel, channel + channels):
         for first_d in firsts_d:
             for first_h in firsts_h:
                 for first_w in firsts_w:
                     w = w_0 * SW + first_w
-                    left = min(RW, max(0, -(w // SW)))  # before it, and from `right` on, is padding
-                    right = max(left, min(RW, (W - 1 - w) // SW + 1))
-                    for n in range(N):
-                        for i in range(RD):
+                    left = min(LW, max(0, -(w // SW)))  # before it, and from `right` on, is padding
+                    right = max(left, min(LW, (W - 1 - w) // SW + 1))
+                    for n in range(n_0, n_0 + layout.box[0]):
+                        for i in range(LD):
                             d = (d_0 + i) * SD + first_d
-                            for j in range(RH):
+                            for j in range(LH):
                                 h = (h_0 + j) * SH + first_h
-                                at = plane + ((n * LD + i) * LH + j) * LW
-                                if 0 <= d < D and 0 <= h < H and left < right:
-                                    row = ((((n_0 + n) * C + channel + c) * D + d) * H + h) * W
+                                if n < N and 0 <= d < D and 0 <= h < H and left < right:
+                                    row = (((n * C + c) * D + d) * H + h) * W
                                     _clear(packed, at, left)
-                                    _copy_every(SW, packed, at + left, source, row + w + left * SW, right - left)
-                                    _clear(packed, at + right, RW - right)
+                                    _copy_every(SW, packed, at + left, signal, row + w + left * SW, right - left)
+                                    _clear(packed, at + right, LW - right)
                                 else:
-                                    _clear(packed, at, RW)
-                    plane += LN * LD * LH * LW
+                                    _clear(packed, at, LW)
+                                at += LW
+        _clear(packed, at, -at % layout.size)
+        at += -at % layout.size
 
 
 @kernel
@@ -435,12 +480,6 @@ def _copy_every(stride, target, at, source, index, count):
 
 
 @kernel
-def _aligned(array, width):
-    """Return `array` from where its vectors don't cross the lines of the cache."""
-    return array[-(array.ctypes.data // array.itemsize) % width :]
-
-
-@kernel
 def _panel(panel, w, rows, weight_at, count):
     """Copy the weights of a block so that those of a tile's rows follow one another for each k, and the k's."""
     for row in range(0, rows, _ROWS):
@@ -449,9 +488,10 @@ def _panel(panel, w, rows, weight_at, count):
 
 
 @kernel
-def _add(sums, pitch, rows, x, starts, vectors, bases, w, row_step, step, weight_at, count, begin, wide):
+def _add(sums, pitch, rows, x, starts, bases, w, row_step, step, weight_at, count, begin, wide):
     """Add a block of products to sums, in rows of `pitch`: ``y[o, l] += w[o, k] * x[base[k] + l]``."""
     width = lanes(sums)
+    vectors = starts.size
     if not wide:
         for row in range(rows):
             for vector in range(0, vectors, _MANY_COLUMNS):
@@ -485,108 +525,114 @@ def _add(sums, pitch, rows, x, starts, vectors, bases, w, row_step, step, weight
 
 
 @kernel
-def _store(target, group, first, rows, sums, pitch, slots, begin, sizes, places, outputs):
+def _store(target, shape, channel, first, rows, sums, pitch, layout, begin, counts, places, phase_channels):
     """Write the sums of a box to where they belong."""
     firsts, (SD, SH, SW) = places
     n_0, d_0, h_0, w_0 = begin
-    N, BD, BH, BW = sizes
-    _, C, D, H, W = target.shape
-    flat = target.reshape(-1)
-    channels = outputs // len(firsts)
+    N, OD, OH, OW = counts
+    BN, BD, BH, BW = layout.box
+    _, C, D, H, W = shape
     for row in range(rows):
-        phase, channel = divmod(first + row, channels)
+        phase, c = divmod(first + row, phase_channels)
         w = firsts[phase, 2] + w_0 * SW
-        count = min(BW, (W - 1 - w) // SW + 1)  # of several phases, some have a window more
-        for n in range(N):
-            for i in range(BD):
-                d = firsts[phase, 0] + (d_0 + i) * SD
-                for j in range(BH):
-                    h = firsts[phase, 1] + (h_0 + j) * SH
-                    if d < D and h < H:
-                        at = ((((n_0 + n) * C + group * channels + channel) * D + d) * H + h) * W + w
-                        slot = row * pitch + slots[(n * BD + i) * BH + j]
+        count = min(BW, OW - w_0, (W - 1 - w) // SW + 1)  # of several phases, some have a window more
+        slot = 0
+        for n in range(n_0, n_0 + BN):
+            for i in range(d_0, d_0 + BD):
+                d = firsts[phase, 0] + i * SD
+                for j in range(h_0, h_0 + BH):
+                    h = firsts[phase, 1] + j * SH
+                    if n < N and i < OD and j < OH and d < D and h < H:
+                        at = (((n * C + channel + c) * D + d) * H + h) * W + w
+                        source = row * pitch + layout.slots[slot]
                         if SW == 1:
-                            copy(flat, at, sums, slot, count)
+                            copy(target, at, sums, source, count)
                         else:
                             for index in range(count):
-                                flat[at + index * SW] = sums[slot + index]
+                                target[at + index * SW] = sums[source + index]
+                    slot += 1
 
 
 @summing
-def _all_finite(sums, pitch, rows, count):
+def _all_finite(sums, pitch, rows):
     zero = sums.dtype.type(0)
     rest = zero
-    for row in range(rows):
-        for value in sums[row * pitch : row * pitch + count]:
-            rest += value * zero  # NaN if any isn't finite
+    for value in sums[: rows * pitch]:
+        rest += value * zero  # NaN if any isn't finite
     return rest == zero
 
 
 @kernel
-def _sweep(first, last, target, signal, weights, finite, places, taps, task, layout):
-    """Correlate: a unit is a box of windows of one group, and a part of its outputs."""
+def _sweep(first, last, target, signal, weights, finite, places, scratch, task, layout):
+    """Correlate, as one of several workers: a unit is a box of windows of one group, and a part of its outputs."""
     width = lanes(signal)
-    pitch = layout.vectors * width
-    block = -(-task.block // _ROWS) * _ROWS
-    together = task.together * taps.size
-    panelled = task.wide and task.step == 1
-    packed = _aligned(np.zeros(task.channels * layout.size + 2 * width, signal.dtype), width)
-    sums = _aligned(np.empty(block * pitch + width, signal.dtype), width)
-    panel = _aligned(np.empty((block * together if panelled else 0) + width, signal.dtype), width)
-    starts = np.empty(layout.vectors, np.int64)
-    slots = np.empty(layout.box[0] * layout.box[1] * layout.box[2], np.int64)
-    bases = np.empty(together, np.int64)
-    weight_at = np.empty(together, np.int64)
-    for c in range(task.together):
-        for tap in range(taps.size):
-            bases[c * taps.size + tap] = c * layout.size + layout.bases[tap]
-            weight_at[c * taps.size + tap] = c * task.channel_step + taps[tap]
-    panel_at = np.arange(together) * _ROWS
+    pitch = layout.starts.size * width
+    taps = layout.bases.size
+    together = task.together * taps
     parts = -(-task.outputs // task.part)
-    cut, vectors = (0, 0, 0, 0), 0
-    for unit in range(first, last):
-        index, part = divmod(unit, parts)
-        index, group = divmod(index, task.groups)
-        begin, sizes = _box_at(index, task.counts, layout.box)
-        if sizes != cut:
-            vectors = _cut(starts, slots, sizes, layout.lengths, layout.level, width)
-            cut = sizes
-        _pack(packed, signal, group * task.channels, task.channels, begin, sizes, layout)
-        finite[unit] = True
-        end = min(task.outputs, (part + 1) * task.part)
-        for output in range(part * task.part, end, task.block):
-            rows = min(task.block, end - output)
-            for c in range(0, task.channels, task.together):
-                count = min(task.together, task.channels - c) * taps.size
-                where = group * task.group_size + output * task.step + c * task.channel_step
-                x = packed[c * layout.size :]
-                w, row_step, step, at = weights[where:], task.step, task.step, weight_at
-                if panelled:
-                    _panel(panel, w, rows, weight_at, count)
-                    w, row_step, step, at = panel, together, 1, panel_at
-                _add(sums, pitch, rows, x, starts, vectors, bases, w, row_step, step, at, count, c == 0, task.wide)
-            finite[unit] &= _all_finite(sums, pitch, rows, vectors * width)
-            _store(target, group, output, rows, sums, pitch, slots, begin, sizes, places, task.outputs)
+    for worker in range(first, last):
+        packed = scratch[worker, : task.room]
+        sums = scratch[worker, task.room :]
+        panel = scratch[worker, scratch.shape[1] - task.panel :]
+        packed[task.channels * layout.size :] = 0
+        for unit in range(finite.size * worker // task.workers, finite.size * (worker + 1) // task.workers):
+            index, part = divmod(unit, parts)
+            index, group = divmod(index, task.groups)
+            begin = _box_at(index, task.counts, layout.box)
+            _pack(packed, signal, task.shape, group * task.channels, task.channels, begin, layout)
+            finite[unit] = True
+            end = min(task.outputs, (part + 1) * task.part)
+            for output in range(part * task.part, end, task.block):
+                rows = min(task.block, end - output)
+                for c in range(0, task.channels, task.together):
+                    count = min(task.together, task.channels - c) * taps
+                    w = weights[group * task.group_size + output * task.step + c * task.channel_step :]
+                    row_step, step, at = task.step, task.step, task.weight_at
+                    if task.panel > 0:
+                        _panel(panel, w, rows, task.weight_at, count)
+                        w, row_step, step, at = panel, together, 1, task.panel_at
+                    x = packed[c * layout.size :]
+                    _add(
+                        sums, pitch, rows, x, layout.starts, task.bases, w, row_step, step, at, count, c == 0, task.wide
+                    )
+                finite[unit] &= _all_finite(sums, pitch, rows)
+                channel = group * task.phase_channels
+                _store(
+                    target,
+                    task.target_shape,
+                    channel,
+                    output,
+                    rows,
+                    sums,
+                    pitch,
+                    layout,
+                    begin,
+                    task.counts,
+                    places,
+                    task.phase_channels,
+                )
 
 
 @kernel
-def _pack_grad(packed, pitch, grad, channel, rows, slots, begin, sizes):
+def _pack_grad(packed, pitch, grad, shape, channel, rows, layout, begin):
     """Lay out rows of g for a box of windows, 0 where l is junk."""
     n_0, d_0, h_0, w_0 = begin
-    N, BD, BH, BW = sizes
-    _, C, D, H, W = grad.shape
-    source = grad.reshape(-1)
+    BN, BD, BH, BW = layout.box
+    N, C, D, H, W = shape
     packed[:] = 0
     for row in range(rows):
-        for n in range(N):
-            for i in range(BD):
-                for j in range(BH):
-                    at = ((((n_0 + n) * C + channel + row) * D + d_0 + i) * H + h_0 + j) * W + w_0
-                    copy(packed, row * pitch + slots[(n * BD + i) * BH + j], source, at, BW)
+        slot = 0
+        for n in range(n_0, n_0 + BN):
+            for d in range(d_0, d_0 + BD):
+                for h in range(h_0, h_0 + BH):
+                    if n < N and d < D and h < H:
+                        at = (((n * C + channel + row) * D + d) * H + h) * W + w_0
+                        copy(packed, row * pitch + layout.slots[slot], grad, at, min(BW, W - w_0))
+                    slot += 1
 
 
 @kernel
-def _add_sums(sums, rows, grad, pitch, packed, starts, vectors, bases, first, last, wide):
+def _add_sums(sums, rows, grad, pitch, packed, starts, bases, first, last, wide):
     """Add the products of a box, summed over l, for some k's: ``gw[o, k] += g[o, l] * x[base[k] + l]``."""
     width = lanes(sums)
     if not wide:
@@ -594,7 +640,7 @@ def _add_sums(sums, rows, grad, pitch, packed, starts, vectors, bases, first, la
             for k in range(first, last, _MANY_COLUMNS):
                 at = (row * bases.size + k) * max(_FEW_ROWS, width)
                 narrow = zeros(sums, _FEW_ROWS, _MANY_COLUMNS)
-                for l in range(vectors):  # noqa: E741
+                for l in range(starts.size):  # noqa: E741
                     narrow = add_products(narrow, grad, row * pitch + l * width, pitch, packed, starts[l], bases, k)
                 add_totals(narrow, sums, at)
         return
@@ -602,7 +648,7 @@ def _add_sums(sums, rows, grad, pitch, packed, starts, vectors, bases, first, la
         for k in range(first, last, _COLUMNS):
             at = (row // _ROWS * bases.size + k) * max(_ROWS, width)
             tile = zeros(sums, _ROWS, _COLUMNS)
-            for l in range(vectors):  # noqa: E741
+            for l in range(starts.size):  # noqa: E741
                 tile = add_products(tile, grad, row * pitch + l * width, pitch, packed, starts[l], bases, k)
             add_totals(tile, sums, at)
 
@@ -615,44 +661,37 @@ def _store_sums(weight, first, step, rows, count, sums, height, pitch, space):
 
 
 @kernel
-def _sum_products(first, last, weight, grad, signal, task, layout):
-    """Sum over all boxes: a unit is a part of the outputs, and of the channels, of one group."""
+def _sum_products(first, last, weight, grad, signal, scratch, task, layout):
+    """Sum over all boxes, as one of several workers: a unit is parts of the outputs and channels of one group."""
     width = lanes(signal)
-    height, columns = (_ROWS, _COLUMNS) if task.wide else (_FEW_ROWS, _MANY_COLUMNS)
+    height = _ROWS if task.wide else _FEW_ROWS
     space = max(height, width)
-    pitch = layout.vectors * width
+    pitch = layout.starts.size * width
     tall = -(-task.part // height)
-    packed = _aligned(np.zeros(task.together * layout.size + 2 * width, signal.dtype), width)
-    grads = _aligned(np.empty(tall * height * pitch + width, signal.dtype), width)
-    starts = np.empty(layout.vectors, np.int64)
-    slots = np.empty(layout.box[0] * layout.box[1] * layout.box[2], np.int64)
-    bases = np.zeros(-(-task.together * task.taps // columns) * columns, np.int64)
-    for c in range(task.together):
-        for tap in range(task.taps):
-            bases[c * task.taps + tap] = c * layout.size + layout.bases[tap]
-    sums = _aligned(np.empty(tall * space * bases.size + width, signal.dtype), width)
     boxes = 1
     for axis in range(4):
         boxes *= -(-task.counts[axis] // layout.box[axis])
     parts, steps = -(-task.outputs // task.part), -(-task.channels // task.together)
-    cut, vectors = (0, 0, 0, 0), 0
-    for unit in range(first, last):
-        index, step = divmod(unit, steps)
-        group, part = divmod(index, parts)
-        c, output = step * task.together, part * task.part
-        rows, channels = min(task.part, task.outputs - output), min(task.together, task.channels - c)
-        output += group * task.outputs
-        sums[:] = 0
-        for index in range(boxes):
-            begin, sizes = _box_at(index, task.counts, layout.box)
-            if sizes != cut:
-                vectors = _cut(starts, slots, sizes, layout.lengths, layout.level, width)
-                cut = sizes
-            _pack(packed, signal, group * task.channels + c, channels, begin, sizes, layout)
-            _pack_grad(grads, pitch, grad, output, rows, slots, begin, sizes)
-            for k in range(0, channels * task.taps, task.block):
-                end = min(channels * task.taps, k + task.block)
-                _add_sums(sums, rows, grads, pitch, packed, starts, vectors, bases, k, end, task.wide)
-        row_size = task.channels * task.taps
-        where = output * row_size + c * task.taps
-        _store_sums(weight, where, row_size, rows, channels * task.taps, sums, height, bases.size, space)
+    units = task.groups * parts * steps
+    row_size = task.channels * task.taps
+    for worker in range(first, last):
+        packed = scratch[worker, : task.room]
+        grads = scratch[worker, task.room : task.room + tall * height * pitch]
+        sums = scratch[worker, task.room + grads.size :]
+        packed[task.together * layout.size :] = 0
+        for unit in range(units * worker // task.workers, units * (worker + 1) // task.workers):
+            index, step = divmod(unit, steps)
+            group, part = divmod(index, parts)
+            c, output = step * task.together, part * task.part
+            rows, channels = min(task.part, task.outputs - output), min(task.together, task.channels - c)
+            output += group * task.outputs
+            sums[:] = 0
+            for box in range(boxes):
+                begin = _box_at(box, task.counts, layout.box)
+                _pack(packed, signal, task.shape, group * task.channels + c, channels, begin, layout)
+                _pack_grad(grads, pitch, grad, task.grad_shape, output, rows, layout, begin)
+                for k in range(0, channels * task.taps, task.block):
+                    end = min(channels * task.taps, k + task.block)
+                    _add_sums(sums, rows, grads, pitch, packed, layout.starts, task.bases, k, end, task.wide)
+            where = output * row_size + c * task.taps
+            _store_sums(weight, where, row_size, rows, channels * task.taps, sums, height, task.bases.size, space)

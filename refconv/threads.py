@@ -33,9 +33,19 @@ if hasattr(os, "register_at_fork"):  # pragma: no branch  # where there is no fo
     os.register_at_fork(after_in_child=_forget)
 
 
+def workers_for(entries: int, steps: int) -> int:
+    """Return how many threads `entries`, which take `steps` in all, are worth."""
+    threads: int = config.NUMBA_NUM_THREADS
+    return max(1, min(threads, entries, steps // ENOUGH))
+
+
 def spread(fill: Callable[..., Any], entries: int, steps: int, *arguments: object) -> None:
     """Run ``fill(first, last, *arguments)`` over all `entries`, which take `steps` in all."""
-    workers = min(config.NUMBA_NUM_THREADS, entries, steps // ENOUGH)
+    share(fill, entries, workers_for(entries, steps), *arguments)
+
+
+def share(fill: Callable[..., Any], entries: int, workers: int, *arguments: object) -> None:
+    """Run ``fill(first, last, *arguments)`` over all `entries`, a slice of them by each of so many threads."""
     if workers < 2:
         fill(0, entries, *arguments)
         return

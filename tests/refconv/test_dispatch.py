@@ -65,7 +65,7 @@ def test_another_thread_is_not_forced(taken):
 
 @pytest.mark.parametrize(("path", "error"), [("slow", InvalidValueError), (1, InvalidTypeError)])
 def test_there_are_three_paths(path, error):
-    with pytest.raises(error, match="^path must be one of 'auto', 'definition', 'fast', got "), using(path):
+    with pytest.raises(error, match=r"^path must be one of 'auto', 'definition', 'fast', got "), using(path):
         pass
 
 

@@ -9,25 +9,23 @@ from hypothesis import given
 from numba import config
 
 from properties import content
-from refconv import ARITHMETICS, conv, conv_backward, conv_backward_bound, correlation, flat, tiles, using
+from refconv import ARITHMETICS, conv, conv_backward, correlation, flat, tiles, using
 from refconv.geometry import output_size, read_window
-from refconv.layers.conv import conv_bound
+from refconv.layers.conv import conv_backward_bound, conv_bound
 
 DTYPES = st.sampled_from(["float32", "float64"])
 
 
 @st.composite
-def correlations(draw, sizes=st.integers(1, 9), strides=st.integers(1, 4), dilations=st.integers(1, 4)):
-    """Shapes of a signal, a weight and a gradient, and the window; down to one of each.
-
-    Wide: channels on both sides of a tile's rows.
-    """
+def correlations(draw, sizes=(1, 9), strides=(1, 4), dilations=(1, 4)):
+    """Shapes of a signal, a weight and a gradient, and the window; channels on both sides of a tile's rows."""
     rank = draw(st.integers(1, 3))
 
     def axes(entries):
         return tuple(draw(entries) for _ in range(rank))
 
-    kernel, stride, dilation = axes(st.integers(1, 4)), axes(strides), axes(dilations)
+    sizes = st.integers(*sizes)
+    kernel, stride, dilation = (axes(st.integers(*limits)) for limits in ((1, 4), strides, dilations))
     padding = axes(st.tuples(st.integers(0, 4), st.integers(0, 4)))
     window = read_window(kernel, stride=stride, padding=padding, dilation=dilation)
     size = tuple(
@@ -84,13 +82,13 @@ def test_what_is_held_at_once_is_bounded_and_changes_no_integer(name, value, dra
             assert (found == expected).all()
 
 
-@given(correlations(dilations=st.integers(5, 40)), DTYPES)
+@given(correlations(dilations=(5, 40)), DTYPES)
 def test_what_lies_between_far_taps_is_not_laid_out(drawn, dtype):
     for expected, found, _ in both(drawn, dtype):
         assert (found == expected).all()
 
 
-@given(correlations(sizes=st.integers(9, 40), strides=st.integers(1, 2)), DTYPES)
+@given(correlations(sizes=(9, 40), strides=(1, 2)), DTYPES)
 def test_larger_signals_take_more_than_a_box(drawn, dtype):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(flat, "_SLOTS", 24)
@@ -150,7 +148,7 @@ def test_the_example_of_the_docstring():
     layout = flat._layout((1, 1, 2, 2), axes, 512, 1, 1, 8)
     assert layout.bases.tolist() == [0, 1, 3, 4]
     packed = np.zeros(layout.size + 16)
-    flat._pack(packed, np.arange(1.0, 10.0).reshape(1, 1, 1, 3, 3), 0, 1, (0, 0, 0, 0), layout.box, layout)
+    flat._pack(packed, np.arange(1.0, 10.0), (1, 1, 1, 3, 3), 0, 1, (0, 0, 0, 0), layout)
     assert packed[:9].tolist() == [*range(1, 10)]
 
 
@@ -159,7 +157,7 @@ def test_the_example_of_a_stride():
     assert axes[2] == (2, 2, (-1, 0))
     layout = flat._layout((1, 1, 1, 3), axes, 512, 1, 1, 8)
     packed = np.zeros(layout.size + 16)
-    flat._pack(packed, np.arange(1.0, 5.0).reshape(1, 1, 1, 1, 4), 0, 1, (0, 0, 0, 0), (1, 1, 1, 3), layout)
+    flat._pack(packed, np.arange(1.0, 5.0), (1, 1, 1, 1, 4), 0, 1, (0, 0, 0, 0), layout)
     assert (layout.bases.tolist(), packed[:6].tolist()) == ([0, 3], [0, 2, 4, 1, 3, 0])
 
 
@@ -168,4 +166,4 @@ def test_a_large_layer_holds_little_more_than_a_box():
     axes = flat._forward((224, 224), window)
     layout = flat._layout((8, 1, 224, 224), axes, flat._SLOTS, 1, 64, 8)
     assert 64 * layout.size * 8 < 2**20
-    assert layout.vectors * (tiles.BYTES // 8) >= math.prod(layout.box)
+    assert layout.starts.size * tiles.BYTES // 8 >= math.prod(layout.box)
