@@ -18,7 +18,7 @@ from refconv.arguments import Array
 from refconv.geometry import Window
 
 PATHS = ("auto", "definition", "fast")
-ENOUGH = 60_000
+ENOUGH = 40_000
 """Products from which on the fast path is faster: before it, planning costs more than the loops.
 
 Measured (``pytest bench/test_convolutions.py -k crossover``): ...
@@ -70,6 +70,7 @@ def correlate_signals(grad: Array, signal: Array, window: Window, groups: int) -
     return _chosen(products, correlation.correlate_signals, flat.correlate_signals, grad, signal, window, groups)
 
 
+@np.errstate(all="ignore")  # the loops don't warn of what overflows, either
 def _chosen(
     products: int,
     definition: Callable[..., Array],
@@ -85,7 +86,6 @@ def _chosen(
     return result if finite else definition(left, right, *arguments, result)
 
 
-@np.errstate(all="ignore")  # what overflows is left to the definition
 def _complex(
     fast: Callable[..., tuple[Array, bool]], left: Array, right: Array, arguments: tuple[Any, ...]
 ) -> tuple[Array, bool]:

@@ -378,9 +378,9 @@ def _layout(
     size = -(-math.prod(planes) * volume // width) * width
     if channels * size > _PACKED and slots > 1:
         return _layout(counts, axes, slots // 2, columns, channels, itemsize)
-    starts, slots = _cut(box, (batch, D, H, W), width, columns)
+    starts, rows = _cut(box, (batch, D, H, W), width, columns)
     strides = tuple(axis.stride for axis in axes)
-    return _Layout(tuple(box), lengths, strides, tuple(map(np.array, firsts)), np.array(bases), size, starts, slots)
+    return _Layout(tuple(box), lengths, strides, tuple(map(np.array, firsts)), np.array(bases), size, starts, rows)
 
 
 def _cut(box: list[int], layout: tuple[int, int, int, int], width: int, columns: int) -> tuple[Array, Array]:
@@ -557,8 +557,8 @@ def _store(target, shape, channel, first, rows, sums, pitch, layout, begin, coun
 def _all_finite(sums, pitch, rows):
     zero = sums.dtype.type(0)
     rest = zero
-    for value in sums[: rows * pitch]:
-        rest += value * zero  # NaN if any isn't finite
+    for i in range(rows * pitch):
+        rest += sums[i] * zero  # NaN if any isn't finite
     return rest == zero
 
 

@@ -14,6 +14,7 @@ from refconv.geometry import output_size, read_window
 from refconv.layers.conv import conv_backward_bound, conv_bound
 
 DTYPES = st.sampled_from(["float32", "float64"])
+LARGE = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="as plain Python, what is drawn takes too long")
 
 
 @st.composite
@@ -82,12 +83,14 @@ def test_what_is_held_at_once_is_bounded_and_changes_no_integer(name, value, dra
             assert (found == expected).all()
 
 
+@LARGE
 @given(correlations(dilations=(5, 40)), DTYPES)
 def test_what_lies_between_far_taps_is_not_laid_out(drawn, dtype):
     for expected, found, _ in both(drawn, dtype):
         assert (found == expected).all()
 
 
+@LARGE
 @given(correlations(sizes=(9, 40), strides=(1, 2)), DTYPES)
 def test_larger_signals_take_more_than_a_box(drawn, dtype):
     with pytest.MonkeyPatch.context() as patch:
