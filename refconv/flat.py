@@ -61,6 +61,8 @@ _FEW = 4  # outputs of a group: with fewer, the narrow tile is faster
 _TOGETHER = 192  # pairs of channel and tap in a block: a tile's vectors of them fit the first-level cache
 _SLOTS, _MANY_SLOTS = 512, 1024  # windows of a box, for wide tiles and narrow ones
 _SUMS = 65_536  # sums that a thread holds: they fit the second-level cache
+_ROW_BYTES = 4096  # of a row of windows that are summed: eight of them fit the first-level cache
+_BUNCH = 8192  # sums of small groups in a unit
 _PACKED = 4_194_304  # elements that a thread lays out at once, unless a few windows need more
 _GRADIENTS = 2048  # pairs of channel and tap, and
 _OUTPUTS = 128  # outputs, whose gradients of the weight a thread takes at once
@@ -102,26 +104,39 @@ def correlate_signals(grad: Array, signal: Array, window: Window, groups: int) -
     wide = outputs >= _FEW
     counts = (len(grad), *(axis.windows for axis in axes))
     together = min(channels, max(1, _GRADIENTS // taps))
-    layout = _layout(counts, axes, 4096 // grad.itemsize, 1, together, grad.itemsize)
-    parts = groups * -(-channels // together)
-    part = min(_part(parts, outputs, _ROWS if wide else _FEW_ROWS), _OUTPUTS)
+    layout = _layout(counts, axes, _ROW_BYTES // grad.itemsize, 1, together, grad.itemsize)
+    steps = -(-channels // together)
     rows, columns = tiles.WIDE if wide else tiles.NARROW
+    width = tiles.BYTES // grad.itemsize
+    pitch = layout.starts.size * width
+    part = min(_part(groups * steps, outputs, rows), _OUTPUTS)
+    bunch = _bunch(groups, outputs * pitch) if not wide and steps == 1 and part >= outputs else 1
+    units = -(-groups // bunch) * steps * -(-outputs // part)
     block = -(-max(1, _SUMS // layout.size) * taps // columns) * columns
     bases = np.zeros(-(-together * taps // columns) * columns, np.int64)
     bases[: together * taps] = _repeated(layout.bases, together, layout.size)
-    width = tiles.BYTES // grad.itemsize
-    tall = -(-part // rows)
-    room = together * layout.size + 2 * width
-    units = parts * -(-outputs // part)
+    room = bunch * together * layout.size + 2 * width
     workers = workers_for(units, grad.size * channels * taps // 16 + signal.size + 500 * units)
-    scratch = _scratch(workers, room + tall * (rows * layout.starts.size * width + max(rows, width) * bases.size), grad)
-    shapes = lifted(signal.shape), lifted(grad.shape)
+    held = bunch * -(-part // rows) * (rows * pitch + max(rows, width) * bases.size)
     task = _Products(
-        counts, *shapes, groups, outputs, channels, taps, together, part, block, wide, workers, room, bases
+        counts,
+        lifted(signal.shape),
+        lifted(grad.shape),
+        groups,
+        bunch,
+        outputs,
+        channels,
+        taps,
+        together,
+        part,
+        block,
+        wide,
+        workers,
+        room,
+        bases,
     )
-    share(
-        _sum_products, workers, workers, weight.reshape(-1), grad.reshape(-1), signal.reshape(-1), scratch, task, layout
-    )
+    flat = weight.reshape(-1), grad.reshape(-1), signal.reshape(-1)
+    share(_sum_products, workers, workers, *flat, _scratch(workers, room + held, grad), task, layout)
     return weight, bool(np.isfinite(weight).all())
 
 
@@ -172,6 +187,8 @@ class _Layout(NamedTuple):
 class _Sums(NamedTuple):
     """The work of `_sweep`: `outputs` and `channels` of a group; `part` outputs are a unit, `block` of them at once.
 
+    Of small groups, a unit is a `bunch`, so that what is stored has left the processor's buffers when it is read.
+
     `room` is what is laid out, `panel` the weights that are copied, in elements of a worker's scratch.
     """
 
@@ -179,6 +196,7 @@ class _Sums(NamedTuple):
     shape: tuple[int, ...]
     target_shape: tuple[int, ...]
     groups: int
+    bunch: int
     outputs: int
     phase_channels: int
     channels: int
@@ -198,12 +216,16 @@ class _Sums(NamedTuple):
 
 
 class _Products(NamedTuple):
-    """The work of `_sum_products`; `part` outputs and `together` channels are a unit, `block` of k at once."""
+    """The work of `_sum_products`; `part` outputs and `together` channels are a unit, `block` of k at once.
+
+    If all of a group are, a unit is a `bunch` of groups.
+    """
 
     counts: tuple[int, ...]
     shape: tuple[int, ...]
     grad_shape: tuple[int, ...]
     groups: int
+    bunch: int
     outputs: int
     channels: int
     taps: int
@@ -296,7 +318,10 @@ def _swept(target: Array, signal: Array, sweep: _Sweep, groups: int) -> bool:
     counts = (len(target), *(axis.windows for axis in axes))
     slots = _SLOTS if wide else _MANY_SLOTS
     layout = _layout(counts, axes, slots, 1 if wide else columns, channels, target.itemsize)
-    boxes = groups * math.prod(-(-count // length) for count, length in zip(counts, layout.box, strict=True))
+    bunch = 1 if wide else _bunch(groups, outputs * layout.starts.size * tiles.BYTES // target.itemsize)
+    boxes = -(-groups // bunch) * math.prod(
+        -(-count // length) for count, length in zip(counts, layout.box, strict=True)
+    )
     part = _part(boxes, outputs, rows)
     units = boxes * -(-outputs // part)
     width = tiles.BYTES // target.itemsize
@@ -304,16 +329,17 @@ def _swept(target: Array, signal: Array, sweep: _Sweep, groups: int) -> bool:
     block = max(rows, min(part, _SUMS // pitch // rows * rows))
     together = min(channels, max(1, _TOGETHER // len(sweep.taps)))
     bases, weight_at = _repeated(layout.bases, together, layout.size), _repeated(sweep.taps, together, sweep.strides[1])
-    room = channels * layout.size + 2 * width
+    room = bunch * channels * layout.size + 2 * width
     panel = block * bases.size if wide and sweep.strides[0] == 1 else 0
     products = math.prod(counts) * groups * outputs * channels * len(sweep.taps)
     workers = workers_for(units, products // 16 + target.size + 500 * units)
-    scratch = _scratch(workers, room + block * pitch + panel, target)
+    scratch = _scratch(workers, room + bunch * block * pitch + panel, target)
     task = _Sums(
         counts,
         lifted(signal.shape),
         lifted(target.shape),
         groups,
+        bunch,
         outputs,
         outputs // phases,
         channels,
@@ -334,6 +360,12 @@ def _swept(target: Array, signal: Array, sweep: _Sweep, groups: int) -> bool:
     flat = target.reshape(-1), signal.reshape(-1), sweep.weights.reshape(-1)
     share(_sweep, workers, workers, *flat, finite, (np.array(sweep.places), sweep.steps), scratch, task, layout)
     return bool(finite.all())
+
+
+def _bunch(groups: int, sums: int) -> int:
+    """Return how many groups a unit has, of so many sums each: enough for every thread, and not many."""
+    threads: int = config.NUMBA_NUM_THREADS
+    return max(1, min(_BUNCH // sums, groups // (4 * threads)))
 
 
 def _repeated(entries: Array, channels: int, step: int) -> Array:
@@ -525,15 +557,16 @@ def _add(sums, pitch, rows, x, starts, bases, w, row_step, step, weight_at, coun
 
 
 @kernel
-def _store(target, shape, channel, first, rows, sums, pitch, layout, begin, counts, places, phase_channels):
+def _store(target, group, first, rows, sums, pitch, begin, task, layout, places):
     """Write the sums of a box to where they belong."""
     firsts, (SD, SH, SW) = places
     n_0, d_0, h_0, w_0 = begin
-    N, OD, OH, OW = counts
+    N, OD, OH, OW = task.counts
     BN, BD, BH, BW = layout.box
-    _, C, D, H, W = shape
+    _, C, D, H, W = task.target_shape
     for row in range(rows):
-        phase, c = divmod(first + row, phase_channels)
+        phase, c = divmod(first + row, task.phase_channels)
+        c += group * task.phase_channels
         w = firsts[phase, 2] + w_0 * SW
         count = min(BW, OW - w_0, (W - 1 - w) // SW + 1)  # of several phases, some have a window more
         slot = 0
@@ -543,7 +576,7 @@ def _store(target, shape, channel, first, rows, sums, pitch, layout, begin, coun
                 for j in range(h_0, h_0 + BH):
                     h = firsts[phase, 1] + j * SH
                     if n < N and i < OD and j < OH and d < D and h < H:
-                        at = (((n * C + channel + c) * D + d) * H + h) * W + w
+                        at = (((n * C + c) * D + d) * H + h) * W + w
                         source = row * pitch + layout.slots[slot]
                         if SW == 1:
                             copy(target, at, sums, source, count)
@@ -570,47 +603,53 @@ def _sweep(first, last, target, signal, weights, finite, places, scratch, task, 
     taps = layout.bases.size
     together = task.together * taps
     parts = -(-task.outputs // task.part)
+    bunches = -(-task.groups // task.bunch)
     for worker in range(first, last):
         packed = scratch[worker, : task.room]
         sums = scratch[worker, task.room :]
         panel = scratch[worker, scratch.shape[1] - task.panel :]
-        packed[task.channels * layout.size :] = 0
+        packed[task.bunch * task.channels * layout.size :] = 0
         for unit in range(finite.size * worker // task.workers, finite.size * (worker + 1) // task.workers):
             index, part = divmod(unit, parts)
-            index, group = divmod(index, task.groups)
+            index, bunch = divmod(index, bunches)
+            first_group = bunch * task.bunch
+            groups = min(task.bunch, task.groups - first_group)
             begin = _box_at(index, task.counts, layout.box)
-            _pack(packed, signal, task.shape, group * task.channels, task.channels, begin, layout)
+            _pack(packed, signal, task.shape, first_group * task.channels, groups * task.channels, begin, layout)
             finite[unit] = True
             end = min(task.outputs, (part + 1) * task.part)
             for output in range(part * task.part, end, task.block):
                 rows = min(task.block, end - output)
-                for c in range(0, task.channels, task.together):
-                    count = min(task.together, task.channels - c) * taps
-                    w = weights[group * task.group_size + output * task.step + c * task.channel_step :]
-                    row_step, step, at = task.step, task.step, task.weight_at
-                    if task.panel > 0:
-                        _panel(panel, w, rows, task.weight_at, count)
-                        w, row_step, step, at = panel, together, 1, task.panel_at
-                    x = packed[c * layout.size :]
-                    _add(
-                        sums, pitch, rows, x, layout.starts, task.bases, w, row_step, step, at, count, c == 0, task.wide
-                    )
-                finite[unit] &= _all_finite(sums, pitch, rows)
-                channel = group * task.phase_channels
-                _store(
-                    target,
-                    task.target_shape,
-                    channel,
-                    output,
-                    rows,
-                    sums,
-                    pitch,
-                    layout,
-                    begin,
-                    task.counts,
-                    places,
-                    task.phase_channels,
-                )
+                for g in range(groups):
+                    y = sums[g * task.block * pitch :]
+                    for c in range(0, task.channels, task.together):
+                        count = min(task.together, task.channels - c) * taps
+                        group = first_group + g
+                        w = weights[group * task.group_size + output * task.step + c * task.channel_step :]
+                        row_step, step, at = task.step, task.step, task.weight_at
+                        if task.panel > 0:
+                            _panel(panel, w, rows, task.weight_at, count)
+                            w, row_step, step, at = panel, together, 1, task.panel_at
+                        x = packed[(g * task.channels + c) * layout.size :]
+                        _add(
+                            y,
+                            pitch,
+                            rows,
+                            x,
+                            layout.starts,
+                            task.bases,
+                            w,
+                            row_step,
+                            step,
+                            at,
+                            count,
+                            c == 0,
+                            task.wide,
+                        )
+                for g in range(groups):
+                    y = sums[g * task.block * pitch :]
+                    finite[unit] &= _all_finite(y, pitch, rows)
+                    _store(target, first_group + g, output, rows, y, pitch, begin, task, layout, places)
 
 
 @kernel
@@ -656,8 +695,10 @@ def _add_sums(sums, rows, grad, pitch, packed, starts, bases, first, last, wide)
 @kernel
 def _store_sums(weight, first, step, rows, count, sums, height, pitch, space):
     for row in range(rows):
+        at = row // height * pitch * space + row % height
+        gw = weight[first + row * step : first + row * step + count]
         for k in range(count):
-            weight[first + row * step + k] = sums[(row // height * pitch + k) * space + row % height]
+            gw[k] = sums[at + k * space]
 
 
 @kernel
@@ -672,26 +713,32 @@ def _sum_products(first, last, weight, grad, signal, scratch, task, layout):
     for axis in range(4):
         boxes *= -(-task.counts[axis] // layout.box[axis])
     parts, steps = -(-task.outputs // task.part), -(-task.channels // task.together)
-    units = task.groups * parts * steps
+    units = -(-task.groups // task.bunch) * parts * steps
     row_size = task.channels * task.taps
     for worker in range(first, last):
         packed = scratch[worker, : task.room]
-        grads = scratch[worker, task.room : task.room + tall * height * pitch]
+        grads = scratch[worker, task.room : task.room + task.bunch * tall * height * pitch]
         sums = scratch[worker, task.room + grads.size :]
-        packed[task.together * layout.size :] = 0
+        packed[task.bunch * task.together * layout.size :] = 0
         for unit in range(units * worker // task.workers, units * (worker + 1) // task.workers):
             index, step = divmod(unit, steps)
-            group, part = divmod(index, parts)
-            c, output = step * task.together, part * task.part
-            rows, channels = min(task.part, task.outputs - output), min(task.together, task.channels - c)
-            output += group * task.outputs
+            bunch, part = divmod(index, parts)
+            group, c, output = bunch * task.bunch, step * task.together, part * task.part
+            groups, rows = min(task.bunch, task.groups - group), min(task.part, task.outputs - output)
+            channels = min(task.together, task.channels - c)
             sums[:] = 0
             for box in range(boxes):
                 begin = _box_at(box, task.counts, layout.box)
-                _pack(packed, signal, task.shape, group * task.channels + c, channels, begin, layout)
-                _pack_grad(grads, pitch, grad, task.grad_shape, output, rows, layout, begin)
-                for k in range(0, channels * task.taps, task.block):
-                    end = min(channels * task.taps, k + task.block)
-                    _add_sums(sums, rows, grads, pitch, packed, layout.starts, task.bases, k, end, task.wide)
-            where = output * row_size + c * task.taps
-            _store_sums(weight, where, row_size, rows, channels * task.taps, sums, height, task.bases.size, space)
+                _pack(packed, signal, task.shape, group * task.channels + c, groups * channels, begin, layout)
+                channel = group * task.outputs + output
+                _pack_grad(grads, pitch, grad, task.grad_shape, channel, groups * rows, layout, begin)
+                for g in range(groups):
+                    x = packed[g * channels * layout.size :]
+                    own, gw = grads[g * rows * pitch :], sums[g * tall * space * task.bases.size :]
+                    for k in range(0, channels * task.taps, task.block):
+                        end = min(channels * task.taps, k + task.block)
+                        _add_sums(gw, rows, own, pitch, x, layout.starts, task.bases, k, end, task.wide)
+            for g in range(groups):
+                where = ((group + g) * task.outputs + output) * row_size + c * task.taps
+                gw = sums[g * tall * space * task.bases.size :]
+                _store_sums(weight, where, row_size, rows, channels * task.taps, gw, height, task.bases.size, space)

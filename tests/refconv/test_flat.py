@@ -74,7 +74,9 @@ def test_it_does_however_the_work_is_cut(name, value, drawn, dtype):
         assert one.tobytes() == other.tobytes()
 
 
-@pytest.mark.parametrize(("name", "value"), [("_GRADIENTS", 3), ("_OUTPUTS", 8), ("_PACKED", 30)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("_GRADIENTS", 3), ("_OUTPUTS", 8), ("_PACKED", 30), ("_ROW_BYTES", 64), ("_BUNCH", 20)]
+)
 @given(drawn=correlations(), dtype=DTYPES)
 def test_what_is_held_at_once_is_bounded_and_changes_no_integer(name, value, drawn, dtype):
     with pytest.MonkeyPatch.context() as patch:
