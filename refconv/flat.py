@@ -64,7 +64,7 @@ _SUMS = 65_536  # sums that a thread holds: they fit the second-level cache
 _ROW_BYTES = 4096  # of a row of windows that are summed: eight of them fit the first-level cache
 _BUNCH = 8192  # sums of small groups in a unit
 _PACKED = 4_194_304  # elements that a thread lays out at once, unless a few windows need more
-_GRADIENTS = 2048  # pairs of channel and tap, and
+_GRADIENTS = 512  # pairs of channel and tap, and
 _OUTPUTS = 128  # outputs, whose gradients of the weight a thread takes at once
 
 
@@ -81,10 +81,14 @@ def correlate_transposed(
     grad: Array, weight: Array, window: Window, groups: int, size: tuple[int, ...]
 ) -> tuple[Array, bool]:
     """Return the gradient of `signal` in :func:`correlate`, of spatial `size`, and whether it is all finite."""
-    signal = np.zeros((grad.shape[0], weight.shape[1] * groups, *size), grad.dtype)
     taps = math.prod(window.kernel)
     weights = weight.reshape(groups, -1, weight.shape[1], taps)
     phases = [list(_phases(*axis)) for axis in _per_axis(size, window)]
+    reached = all(
+        len(found) == min(axis[0], axis[2]) for found, axis in zip(phases, _per_axis(size, window), strict=True)
+    )
+    shape = grad.shape[0], weight.shape[1] * groups, *size
+    signal = np.empty(shape, grad.dtype) if reached else np.zeros(shape, grad.dtype)
     if weight.shape[1] < _FEW and math.prod(map(len, phases)) > 1:
         return signal, _swept(signal, grad, _all_phases(weights, window, phases), groups)
     weights = _filled(weights, 2)
@@ -98,7 +102,7 @@ def correlate_transposed(
 
 def correlate_signals(grad: Array, signal: Array, window: Window, groups: int) -> tuple[Array, bool]:
     """Return the gradient of `weight` in :func:`correlate`, and whether it is all finite."""
-    weight = np.zeros((grad.shape[1], signal.shape[1] // groups, *window.kernel), grad.dtype)
+    weight = np.empty((grad.shape[1], signal.shape[1] // groups, *window.kernel), grad.dtype)
     grad, signal, axes = _merged(grad, signal, _forward(grad.shape[2:], window))
     outputs, channels, taps = len(weight) // groups, weight.shape[1], math.prod(window.kernel)
     wide = outputs >= _FEW
