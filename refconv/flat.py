@@ -42,6 +42,7 @@ meets the zeros of the padding.
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import product
 from typing import NamedTuple, TypeAlias
 
@@ -53,7 +54,7 @@ from refconv.arguments import Array
 from refconv.geometry import Triple, Window, lifted
 from refconv.kernels import kernel, summing
 from refconv.threads import share, workers_for
-from refconv.tiles import add_outer, add_products, add_totals, copy, copy_second, lanes, read, write, zeros
+from refconv.tiles import add_outer, add_products, add_totals, clear, copy, copy_second, lanes, read, write, zeros
 
 _ROWS, _COLUMNS = tiles.WIDE
 _FEW_ROWS, _MANY_COLUMNS = tiles.NARROW
@@ -108,7 +109,7 @@ def correlate_signals(grad: Array, signal: Array, window: Window, groups: int) -
     wide = outputs >= _FEW
     counts = (len(grad), *(axis.windows for axis in axes))
     together = min(channels, max(1, _GRADIENTS // taps))
-    layout = _layout(counts, axes, _ROW_BYTES // grad.itemsize, 1, together, grad.itemsize)
+    layout = _layout(counts, tuple(axes), _ROW_BYTES // grad.itemsize, 1, together, grad.itemsize)
     steps = -(-channels // together)
     rows, columns = tiles.WIDE if wide else tiles.NARROW
     width = tiles.BYTES // grad.itemsize
@@ -321,7 +322,7 @@ def _swept(target: Array, signal: Array, sweep: _Sweep, groups: int) -> bool:
     rows, columns = tiles.WIDE if wide else tiles.NARROW
     counts = (len(target), *(axis.windows for axis in axes))
     slots = _SLOTS if wide else _MANY_SLOTS
-    layout = _layout(counts, axes, slots, 1 if wide else columns, channels, target.itemsize)
+    layout = _layout(counts, tuple(axes), slots, 1 if wide else columns, channels, target.itemsize)
     bunch = 1 if wide else _bunch(groups, outputs * layout.starts.size * tiles.BYTES // target.itemsize)
     boxes = -(-groups // bunch) * math.prod(
         -(-count // length) for count, length in zip(counts, layout.box, strict=True)
@@ -394,8 +395,9 @@ def _part(others: int, outputs: int, rows: int) -> int:
     return -(-most // parts) * rows
 
 
+@lru_cache(256)  # as pure as it is slow beside a small correlation
 def _layout(
-    counts: Sequence[int], axes: Sequence[_Axis], slots: int, columns: int, channels: int, itemsize: int
+    counts: tuple[int, ...], axes: tuple[_Axis, ...], slots: int, columns: int, channels: int, itemsize: int
 ) -> _Layout:
     """Return the layout of boxes of up to so many windows; their vectors are a multiple of `columns`."""
     box: list[int] = []
@@ -466,12 +468,12 @@ def _box_at(index, counts, box):
 
 
 @kernel
-def _pack(packed, signal, shape, channel, channels, begin, layout):
-    """Lay out channels of a signal for the box of windows that begins there."""
+def _pack(packed, signal, shape, channel, channels, box, layout):
+    """Lay out channels of a signal for the windows from those of `box` on."""
     SD, SH, SW = layout.strides
     LD, LH, LW = layout.lengths
     firsts_d, firsts_h, firsts_w = layout.firsts
-    n_0, d_0, h_0, w_0 = begin
+    n_0, d_0, h_0, w_0 = box
     N, C, D, H, W = shape
     at = 0
     for c in range(channel, channel + channels):
@@ -486,22 +488,15 @@ def _pack(packed, signal, shape, channel, channels, begin, layout):
                             d = (d_0 + i) * SD + first_d
                             for j in range(LH):
                                 h = (h_0 + j) * SH + first_h
-                                if n < N and 0 <= d < D and 0 <= h < H and left < right:
-                                    row = (((n * C + c) * D + d) * H + h) * W
-                                    _clear(packed, at, left)
-                                    _copy_every(SW, packed, at + left, signal, row + w + left * SW, right - left)
-                                    _clear(packed, at + right, LW - right)
-                                else:
-                                    _clear(packed, at, LW)
+                                inside = n < N and 0 <= d < D and 0 <= h < H
+                                begin, end = (left, right) if inside else (LW, LW)
+                                row = (((n * C + c) * D + d) * H + h) * W + w + begin * SW
+                                clear(packed, at, begin)
+                                _copy_every(SW, packed, at + begin, signal, row, end - begin)
+                                clear(packed, at + end, LW - end)
                                 at += LW
-        _clear(packed, at, -at % layout.size)
+        clear(packed, at, -at % layout.size)
         at += -at % layout.size
-
-
-@kernel
-def _clear(target, at, count):
-    for j in range(at, at + count):
-        target[j] = 0
 
 
 @kernel

@@ -307,6 +307,21 @@ def _copier(stride: int) -> Any:
     return _copy
 
 
+@intrinsic
+def _clear(_typing: Any, target: Any, at: Any, count: Any) -> Any:
+    tile = Tile(target.dtype, 1, 1)
+
+    def code(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        to, first, number = arguments
+        with_ = _Code(context, builder, tile)
+        zero = ir.Constant(with_.vector, None)
+        with cgutils.for_range_slice(builder, number.type(0), number, number.type(tile.lanes)) as (done, _):
+            with_.masked_write(zero, target, to, builder.add(first, done), builder.sub(number, done))
+        return context.get_dummy_value()
+
+    return types.void(target, types.intp, types.intp), code
+
+
 def _plainly(compiled: Callable[..., Any], plain: Callable[..., Any]) -> Callable[..., Any]:
     return plain if config.DISABLE_JIT else compiled
 
@@ -356,6 +371,10 @@ def _with_products(
     return total
 
 
+def _cleared(target: Array, at: int, count: int) -> None:
+    target[at : at + count] = 0
+
+
 def _copied(target: Array, at: int, source: Array, index: int, count: int) -> None:
     target[at : at + count] = source[index : index + count]
 
@@ -392,3 +411,5 @@ copy = _plainly(_copier(1), _copied)
 """``copy(target, at, source, index, count)``: copy `count` elements; short rows take a few instructions."""
 copy_second = _plainly(_copier(2), _halved)
 """``copy_second(...)``: the same, of every second element from `index` on."""
+clear = _plainly(_clear, _cleared)
+"""``clear(target, at, count)``: set `count` elements to 0, in as few."""

@@ -180,6 +180,24 @@ def test_the_reference_conforms_to_itself(dtype):
     ]
 
 
+def forced(function):
+    def call(*arrays, **attributes):
+        with refconv.using("fast"):
+            return function(*arrays, **attributes)
+
+    return call
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_fast_path_conforms_to_the_definition(dtype):
+    names = ["conv", "conv_transpose", "linear"]
+    functions = {name + way: forced(getattr(refconv, name + way)) for name in names for way in ("", "_backward")}
+    with refconv.using("definition"):
+        report = oracle.check(oracle.subject(**functions), names, dtype=dtype, examples=300)
+    assert report.passed
+    assert [tally.passed for tally in report.tallies] == [300] * 6
+
+
 def test_a_failure_in_one_direction_leaves_the_other_to_be_checked():
     subject = oracle.subject(conv=conv_rotated, conv_backward=conv_backward)
     report = oracle.check(subject)

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from numba import config
 
 from properties.arbitrary import arbitrary_calls
-from refconv import operators
 from refconv.arguments import InvalidTypeError, InvalidValueError
 
 CALLS = int(os.environ.get("REFCONV_CALLS", "0"))
@@ -22,7 +21,6 @@ def bits(results):
 
 
 @pytest.mark.skipif(bool(config.DISABLE_JIT), reason="as plain Python, what is drawn takes too long")
-@pytest.mark.parametrize("operator", operators)
 @settings(max_examples=CALLS or 10 * settings.default.max_examples, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_call_is_right_or_refused(operator, data):

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 import oracle
 from oracle.adapters.torch import Torch
 from properties import cases
-from refconv import operators
+from refconv import operators, using
 
 SUBJECT = Torch()
 CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch sees no CUDA device")
@@ -20,6 +20,17 @@ CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch sees no
 @given(data=st.data())
 def test_pytorch_and_the_reference_agree(operator, dtype, data):
     verdict = oracle.compare(SUBJECT, data.draw(cases(operator, dtype=dtype)))
+    assert not verdict.unknown_failure, verdict.reason
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("operator", ["conv", "conv_transpose", "linear"])
+@settings(max_examples=200)
+@given(data=st.data())
+def test_pytorch_and_the_fast_path_agree(operator, dtype, data):
+    case = data.draw(cases(operator, dtype=dtype))
+    with using("fast"):
+        verdict = oracle.compare(SUBJECT, case)
     assert not verdict.unknown_failure, verdict.reason
 
 
