@@ -52,7 +52,7 @@ from numba import config
 from refconv import tiles
 from refconv.arguments import Array
 from refconv.geometry import Triple, Window, lifted
-from refconv.kernels import kernel, summing
+from refconv.kernels import helper, kernel, summing
 from refconv.threads import share, workers_for
 from refconv.tiles import add_outer, add_products, add_totals, clear, copy, copy_second, lanes, read, write, zeros
 
@@ -109,7 +109,7 @@ def correlate_signals(grad: Array, signal: Array, window: Window, groups: int) -
     wide = outputs >= _FEW
     counts = (len(grad), *(axis.windows for axis in axes))
     together = min(channels, max(1, _GRADIENTS // taps))
-    layout = _layout(counts, tuple(axes), _ROW_BYTES // grad.itemsize, 1, together, grad.itemsize)
+    layout = _layout(counts, tuple(axes), _ROW_BYTES // grad.itemsize, 1, together, grad.itemsize, _PACKED)
     steps = -(-channels // together)
     rows, columns = tiles.WIDE if wide else tiles.NARROW
     width = tiles.BYTES // grad.itemsize
@@ -322,7 +322,7 @@ def _swept(target: Array, signal: Array, sweep: _Sweep, groups: int) -> bool:
     rows, columns = tiles.WIDE if wide else tiles.NARROW
     counts = (len(target), *(axis.windows for axis in axes))
     slots = _SLOTS if wide else _MANY_SLOTS
-    layout = _layout(counts, tuple(axes), slots, 1 if wide else columns, channels, target.itemsize)
+    layout = _layout(counts, tuple(axes), slots, 1 if wide else columns, channels, target.itemsize, _PACKED)
     bunch = 1 if wide else _bunch(groups, outputs * layout.starts.size * tiles.BYTES // target.itemsize)
     boxes = -(-groups // bunch) * math.prod(
         -(-count // length) for count, length in zip(counts, layout.box, strict=True)
@@ -397,7 +397,7 @@ def _part(others: int, outputs: int, rows: int) -> int:
 
 @lru_cache(256)  # as pure as it is slow beside a small correlation
 def _layout(
-    counts: tuple[int, ...], axes: tuple[_Axis, ...], slots: int, columns: int, channels: int, itemsize: int
+    counts: tuple[int, ...], axes: tuple[_Axis, ...], slots: int, columns: int, channels: int, itemsize: int, most: int
 ) -> _Layout:
     """Return the layout of boxes of up to so many windows; their vectors are a multiple of `columns`."""
     box: list[int] = []
@@ -414,8 +414,8 @@ def _layout(
     ]
     width = tiles.BYTES // itemsize
     size = -(-math.prod(planes) * volume // width) * width
-    if channels * size > _PACKED and slots > 1:
-        return _layout(counts, axes, slots // 2, columns, channels, itemsize)
+    if channels * size > most and slots > 1:
+        return _layout(counts, axes, slots // 2, columns, channels, itemsize, most)
     starts, rows = _cut(box, (batch, D, H, W), width, columns)
     strides = tuple(axis.stride for axis in axes)
     return _Layout(tuple(box), lengths, strides, tuple(map(np.array, firsts)), np.array(bases), size, starts, rows)
@@ -456,7 +456,7 @@ def _laid_out(axis: _Axis, windows: int) -> tuple[tuple[int, ...], int, list[tup
     return axis.offsets, windows, [(tap, 0) for tap in range(len(places))]
 
 
-@kernel
+@helper
 def _box_at(index, counts, box):
     """Return where box `index` begins."""
     _, D, H, W = counts
@@ -467,7 +467,7 @@ def _box_at(index, counts, box):
     return n * BN, d * BD, h * BH, w * BW
 
 
-@kernel
+@helper
 def _pack(packed, signal, shape, channel, channels, box, layout):
     """Lay out channels of a signal for the windows from those of `box` on."""
     SD, SH, SW = layout.strides
@@ -499,7 +499,7 @@ def _pack(packed, signal, shape, channel, channels, box, layout):
         at += -at % layout.size
 
 
-@kernel
+@helper
 def _copy_every(stride, target, at, source, index, count):
     if stride == 1:
         copy(target, at, source, index, count)
@@ -510,7 +510,7 @@ def _copy_every(stride, target, at, source, index, count):
             target[at + j] = source[index + j * stride]
 
 
-@kernel
+@helper
 def _panel(panel, w, rows, weight_at, count):
     """Copy the weights of a block so that those of a tile's rows follow one another for each k, and the k's."""
     for row in range(0, rows, _ROWS):
@@ -518,7 +518,7 @@ def _panel(panel, w, rows, weight_at, count):
             copy(panel, row * weight_at.size + k * _ROWS, w, row + weight_at[k], _ROWS)
 
 
-@kernel
+@helper
 def _add(sums, pitch, rows, x, starts, bases, w, row_step, step, weight_at, count, begin, wide):
     """Add a block of products to sums, in rows of `pitch`: ``y[o, l] += w[o, k] * x[base[k] + l]``."""
     width = lanes(sums)
@@ -555,7 +555,7 @@ def _add(sums, pitch, rows, x, starts, bases, w, row_step, step, weight_at, coun
             write(column, sums, at, pitch)
 
 
-@kernel
+@helper
 def _store(target, group, first, rows, sums, pitch, begin, task, layout, places):
     """Write the sums of a box to where they belong."""
     firsts, (SD, SH, SW) = places
@@ -651,7 +651,7 @@ def _sweep(first, last, target, signal, weights, finite, places, scratch, task, 
                     _store(target, first_group + g, output, rows, y, pitch, begin, task, layout, places)
 
 
-@kernel
+@helper
 def _pack_grad(packed, pitch, grad, shape, channel, rows, layout, begin):
     """Lay out rows of g for a box of windows, 0 where l is junk."""
     n_0, d_0, h_0, w_0 = begin
@@ -669,7 +669,7 @@ def _pack_grad(packed, pitch, grad, shape, channel, rows, layout, begin):
                     slot += 1
 
 
-@kernel
+@helper
 def _add_sums(sums, rows, grad, pitch, packed, starts, bases, first, last, wide):
     """Add the products of a box, summed over l, for some k's: ``gw[o, k] += g[o, l] * x[base[k] + l]``."""
     width = lanes(sums)
@@ -691,7 +691,7 @@ def _add_sums(sums, rows, grad, pitch, packed, starts, bases, first, last, wide)
             add_totals(tile, sums, at)
 
 
-@kernel
+@helper
 def _store_sums(weight, first, step, rows, count, sums, height, pitch, space):
     for row in range(rows):
         at = row // height * pitch * space + row % height

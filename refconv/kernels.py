@@ -37,13 +37,18 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     return _compiled(function, fastmath=False)
 
 
+def helper(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile `function` as :func:`kernel` does, for other loops alone: what Python's calls need isn't compiled."""
+    return _compiled(function, fastmath=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+
 def summing(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile `function` as :func:`kernel` does, its sums in whatever order is fast."""
     return _compiled(function, fastmath={"reassoc", "nsz", "contract"})
 
 
-def _compiled(function: Callable[..., Any], *, fastmath: bool | set[str]) -> Callable[..., Any]:
-    compiled: Any = njit(nogil=True, fastmath=fastmath)(function)
+def _compiled(function: Callable[..., Any], *, fastmath: bool | set[str], **options: bool) -> Callable[..., Any]:
+    compiled: Any = njit(nogil=True, fastmath=fastmath, **options)(function)
     if not config.DISABLE_JIT:
         try:
             compiled._cache = _Cache(function)  # what cache=True does, with the cache of our own

@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given
-from numba import config
+from numba import config, njit
 
 from properties import content
 from refconv import ARITHMETICS, conv, conv_backward, correlation, flat, tiles, using
@@ -148,27 +148,32 @@ def test_what_is_not_finite_is_told(drawn, dtype, value, which, place):
         assert np.array_equal(expected, found, equal_nan=True)
 
 
+@njit
+def pack(packed, signal, shape, layout):
+    flat._pack(packed, signal, shape, 0, 1, (0, 0, 0, 0), layout)
+
+
 def test_the_example_of_the_docstring():
     axes = flat._forward((1, 2, 2), read_window((1, 2, 2), stride=1, padding=0, dilation=1))
-    layout = flat._layout((1, 1, 2, 2), axes, 512, 1, 1, 8)
+    layout = flat._layout((1, 1, 2, 2), tuple(axes), 512, 1, 1, 8, flat._PACKED)
     assert layout.bases.tolist() == [0, 1, 3, 4]
     packed = np.zeros(layout.size + 16)
-    flat._pack(packed, np.arange(1.0, 10.0), (1, 1, 1, 3, 3), 0, 1, (0, 0, 0, 0), layout)
+    pack(packed, np.arange(1.0, 10.0), (1, 1, 1, 3, 3), layout)
     assert packed[:9].tolist() == [*range(1, 10)]
 
 
 def test_the_example_of_a_stride():
     axes = flat._forward((2,), read_window((2,), stride=2, padding=1, dilation=1))
     assert axes[2] == (2, 2, (-1, 0))
-    layout = flat._layout((1, 1, 1, 3), axes, 512, 1, 1, 8)
+    layout = flat._layout((1, 1, 1, 3), tuple(axes), 512, 1, 1, 8, flat._PACKED)
     packed = np.zeros(layout.size + 16)
-    flat._pack(packed, np.arange(1.0, 5.0), (1, 1, 1, 1, 4), 0, 1, (0, 0, 0, 0), layout)
+    pack(packed, np.arange(1.0, 5.0), (1, 1, 1, 1, 4), layout)
     assert (layout.bases.tolist(), packed[:6].tolist()) == ([0, 3], [0, 2, 4, 1, 3, 0])
 
 
 def test_a_large_layer_holds_little_more_than_a_box():
     window = read_window((3, 3), stride=1, padding=1, dilation=1)
     axes = flat._forward((224, 224), window)
-    layout = flat._layout((8, 1, 224, 224), axes, flat._SLOTS, 1, 64, 8)
+    layout = flat._layout((8, 1, 224, 224), tuple(axes), flat._SLOTS, 1, 64, 8, flat._PACKED)
     assert 64 * layout.size * 8 < 2**20
     assert layout.starts.size * tiles.BYTES // 8 >= math.prod(layout.box)
