@@ -46,11 +46,11 @@ def test_the_text_of_a_failure_has_reason_case_and_script(failed):
 def test_lines_to_be_pasted_are_never_wrapped():
     def wrong_for_many_channels(input, weight, bias=None, **attributes):
         output = refconv.conv(input, weight, bias, **attributes)
-        return output + 1 if input.size > 200 else output
+        return output + 1 if input.size > 100 else output
 
-    report = oracle.check(oracle.subject(conv=wrong_for_many_channels))
+    report = oracle.check(oracle.subject(conv=wrong_for_many_channels), examples=1000)
     script = report.failures[0].script
-    assert max(map(len, script.splitlines())) > 500
+    assert max(map(len, script.splitlines())) > 300
     assert all(f"    {line}\n" in str(report) for line in script.splitlines())
 
 
