@@ -121,7 +121,7 @@ def correlate_signals(grad: Array, signal: Array, window: Window, groups: int) -
     bases = np.zeros(-(-together * taps // columns) * columns, np.int64)
     bases[: together * taps] = _repeated(layout.bases, together, layout.size)
     room = bunch * together * layout.size + 2 * width
-    workers = workers_for(units, grad.size * channels * taps // 16 + signal.size + 500 * units)
+    workers = workers_for(units, _nanoseconds(grad.size * channels * taps, wide, grad, signal))
     held = bunch * -(-part // rows) * (rows * pitch + max(rows, width) * bases.size)
     task = _Products(
         counts,
@@ -332,12 +332,12 @@ def _swept(target: Array, signal: Array, sweep: _Sweep, groups: int) -> bool:
     width = tiles.BYTES // target.itemsize
     pitch = layout.starts.size * width
     block = max(rows, min(part, _SUMS // pitch // rows * rows))
-    together = min(channels, max(1, _TOGETHER // len(sweep.taps)))
+    together = -(-channels // -(-channels * len(sweep.taps) // _TOGETHER))
     bases, weight_at = _repeated(layout.bases, together, layout.size), _repeated(sweep.taps, together, sweep.strides[1])
     room = bunch * channels * layout.size + 2 * width
     panel = block * bases.size if wide and sweep.strides[0] == 1 else 0
     products = math.prod(counts) * groups * outputs * channels * len(sweep.taps)
-    workers = workers_for(units, products // 16 + target.size + 500 * units)
+    workers = workers_for(units, _nanoseconds(products, wide, target, signal))
     scratch = _scratch(workers, room + bunch * block * pitch + panel, target)
     task = _Sums(
         counts,
@@ -365,6 +365,13 @@ def _swept(target: Array, signal: Array, sweep: _Sweep, groups: int) -> bool:
     flat = target.reshape(-1), signal.reshape(-1), sweep.weights.reshape(-1)
     share(_sweep, workers, workers, *flat, finite, (np.array(sweep.places), sweep.steps), scratch, task, layout)
     return bool(finite.all())
+
+
+def _nanoseconds(products: int, wide: bool, *arrays: Array) -> int:
+    """Return about how long a thread takes; of small groups, most goes to laying out and storing rows."""
+    if not wide:
+        return products
+    return products * arrays[0].itemsize // 320 + sum(array.size for array in arrays) // 2
 
 
 def _bunch(groups: int, sums: int) -> int:
@@ -473,30 +480,34 @@ def _pack(packed, signal, shape, channel, channels, box, layout):
     SD, SH, SW = layout.strides
     LD, LH, LW = layout.lengths
     firsts_d, firsts_h, firsts_w = layout.firsts
+    size = layout.size
     n_0, d_0, h_0, w_0 = box
+    last = n_0 + layout.box[0]
     N, C, D, H, W = shape
-    at = 0
-    for c in range(channel, channel + channels):
-        for first_d in firsts_d:
-            for first_h in firsts_h:
-                for first_w in firsts_w:
-                    w = w_0 * SW + first_w
-                    left = min(LW, max(0, -(w // SW)))  # before it, and from `right` on, is padding
-                    right = max(left, min(LW, (W - 1 - w) // SW + 1))
-                    for n in range(n_0, n_0 + layout.box[0]):
+    plane = 0
+    for first_d in firsts_d:
+        for first_h in firsts_h:
+            for first_w in firsts_w:
+                w = w_0 * SW + first_w
+                left = min(LW, max(0, -(w // SW)))  # before it, and from `right` on, is padding
+                right = max(left, min(LW, (W - 1 - w) // SW + 1))
+                for c in range(channels):
+                    at = c * size + plane
+                    for n in range(n_0, last):
                         for i in range(LD):
                             d = (d_0 + i) * SD + first_d
                             for j in range(LH):
                                 h = (h_0 + j) * SH + first_h
                                 inside = n < N and 0 <= d < D and 0 <= h < H
                                 begin, end = (left, right) if inside else (LW, LW)
-                                row = (((n * C + c) * D + d) * H + h) * W + w + begin * SW
+                                row = (((n * C + channel + c) * D + d) * H + h) * W + w + begin * SW
                                 clear(packed, at, begin)
                                 _copy_every(SW, packed, at + begin, signal, row, end - begin)
                                 clear(packed, at + end, LW - end)
                                 at += LW
-        clear(packed, at, -at % layout.size)
-        at += -at % layout.size
+                plane += (last - n_0) * LD * LH * LW
+    for c in range(channels):
+        clear(packed, c * size + plane, size - plane)
 
 
 @helper
@@ -556,33 +567,39 @@ def _add(sums, pitch, rows, x, starts, bases, w, row_step, step, weight_at, coun
 
 
 @helper
-def _store(target, group, first, rows, sums, pitch, begin, task, layout, places):
+def _store(target, group, first, rows, sums, pitch, box, task, layout, places):
     """Write the sums of a box to where they belong."""
     firsts, (SD, SH, SW) = places
-    n_0, d_0, h_0, w_0 = begin
+    n_0, d_0, h_0, w_0 = box
     N, OD, OH, OW = task.counts
     BN, BD, BH, BW = layout.box
     _, C, D, H, W = task.target_shape
-    for row in range(rows):
-        phase, c = divmod(first + row, task.phase_channels)
-        c += group * task.phase_channels
+    slots = layout.slots
+    phase = first // task.phase_channels
+    begin, end = first, min(first + rows, (phase + 1) * task.phase_channels)
+    while begin < end:  # the outputs of a phase
         w = firsts[phase, 2] + w_0 * SW
         count = min(BW, OW - w_0, (W - 1 - w) // SW + 1)  # of several phases, some have a window more
-        slot = 0
-        for n in range(n_0, n_0 + BN):
-            for i in range(d_0, d_0 + BD):
-                d = firsts[phase, 0] + i * SD
-                for j in range(h_0, h_0 + BH):
-                    h = firsts[phase, 1] + j * SH
-                    if n < N and i < OD and j < OH and d < D and h < H:
-                        at = (((n * C + c) * D + d) * H + h) * W + w
-                        source = row * pitch + layout.slots[slot]
-                        if SW == 1:
-                            copy(target, at, sums, source, count)
-                        else:
-                            for index in range(count):
-                                target[at + index * SW] = sums[source + index]
-                    slot += 1
+        for output in range(begin, end):
+            row = output - first
+            channel = (group - phase) * task.phase_channels + output
+            slot = 0
+            for n in range(n_0, n_0 + BN):
+                for i in range(d_0, d_0 + BD):
+                    d = firsts[phase, 0] + i * SD
+                    for j in range(h_0, h_0 + BH):
+                        h = firsts[phase, 1] + j * SH
+                        if n < N and i < OD and j < OH and d < D and h < H:
+                            at = (((n * C + channel) * D + d) * H + h) * W + w
+                            source = row * pitch + slots[slot]
+                            if SW == 1:
+                                copy(target, at, sums, source, count)
+                            else:
+                                for index in range(count):
+                                    target[at + index * SW] = sums[source + index]
+                        slot += 1
+        phase += 1
+        begin, end = end, min(first + rows, (phase + 1) * task.phase_channels)
 
 
 @summing

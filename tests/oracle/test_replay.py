@@ -77,7 +77,7 @@ def started(folder, *arguments):
     reports = ["--json", "report.json", "--junit", "report.xml", "--html", "report.html"]
     check = subprocess.Popen(
         [REFCONV, "check", "mine", "--operator", "conv", "--examples", "2000", *reports, *arguments],
-        cwd=folder, env={**LIVE, "SLOW": "0.02"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        cwd=folder, env={**LIVE, "SLOW": "0.05"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     until = time.monotonic() + 60
     while time.monotonic() < until:
