@@ -502,7 +502,13 @@ def _pack(packed, signal, shape, channel, channels, box, layout):
                                 begin, end = (left, right) if inside else (LW, LW)
                                 row = (((n * C + channel + c) * D + d) * H + h) * W + w + begin * SW
                                 clear(packed, at, begin)
-                                _copy_every(SW, packed, at + begin, signal, row, end - begin)
+                                if SW == 1:
+                                    copy(packed, at + begin, signal, row, end - begin)
+                                elif SW == 2:
+                                    copy_second(packed, at + begin, signal, row, end - begin)
+                                else:
+                                    for index in range(end - begin):
+                                        packed[at + begin + index] = signal[row + index * SW]
                                 clear(packed, at + end, LW - end)
                                 at += LW
                 plane += (last - n_0) * LD * LH * LW
@@ -511,63 +517,57 @@ def _pack(packed, signal, shape, channel, channels, box, layout):
 
 
 @helper
-def _copy_every(stride, target, at, source, index, count):
-    if stride == 1:
-        copy(target, at, source, index, count)
-    elif stride == 2:
-        copy_second(target, at, source, index, count)
-    else:
-        for j in range(count):
-            target[at + j] = source[index + j * stride]
-
-
-@helper
-def _panel(panel, w, rows, weight_at, count):
+def _panel(panel, w, first, rows, weight_at, count):
     """Copy the weights of a block so that those of a tile's rows follow one another for each k, and the k's."""
     for row in range(0, rows, _ROWS):
         for k in range(count):
-            copy(panel, row * weight_at.size + k * _ROWS, w, row + weight_at[k], _ROWS)
+            copy(panel, row * weight_at.size + k * _ROWS, w, first + row + weight_at[k], _ROWS)
 
 
 @helper
-def _add(sums, pitch, rows, x, starts, bases, w, row_step, step, weight_at, count, begin, wide):
-    """Add a block of products to sums, in rows of `pitch`: ``y[o, l] += w[o, k] * x[base[k] + l]``."""
+def _add(sums, y, pitch, rows, signal, x, starts, bases, weights, w, row_step, step, weight_at, count, begin, wide):
+    """Add a block of products to sums: ``y[o, l] += w[o, k] * x[base[k] + l]``, from those places of the arrays on."""
     width = lanes(sums)
     vectors = starts.size
     if not wide:
         for row in range(rows):
             for vector in range(0, vectors, _MANY_COLUMNS):
-                at = row * pitch + vector * width
+                at = y + row * pitch + vector * width
                 narrow = zeros(sums, _FEW_ROWS, _MANY_COLUMNS)
                 if not begin:
                     narrow = read(sums, at, pitch, _FEW_ROWS, _MANY_COLUMNS)
+                where = w + row * row_step
                 for k in range(count):
-                    narrow = add_outer(narrow, w, row * row_step + weight_at[k], step, x, bases[k], starts, vector)
+                    narrow = add_outer(
+                        narrow, weights, where + weight_at[k], step, signal, x + bases[k], starts, vector
+                    )
                 write(narrow, sums, at, pitch)
         return
     whole = vectors // _COLUMNS * _COLUMNS
     for vector in range(0, whole, _COLUMNS):
         for row in range(0, rows, _ROWS):
-            at = row * pitch + vector * width
+            at = y + row * pitch + vector * width
             tile = zeros(sums, _ROWS, _COLUMNS)
             if not begin:
                 tile = read(sums, at, pitch, _ROWS, _COLUMNS)
+            where = w + row * row_step
             for k in range(count):
-                tile = add_outer(tile, w, row * row_step + weight_at[k], step, x, bases[k], starts, vector)
+                tile = add_outer(tile, weights, where + weight_at[k], step, signal, x + bases[k], starts, vector)
             write(tile, sums, at, pitch)
     for vector in range(whole, vectors):
         for row in range(0, rows, _ROWS):
-            at = row * pitch + vector * width
+            at = y + row * pitch + vector * width
             column = zeros(sums, _ROWS, 1)
             if not begin:
                 column = read(sums, at, pitch, _ROWS, 1)
+            where = w + row * row_step
             for k in range(count):
-                column = add_outer(column, w, row * row_step + weight_at[k], step, x, bases[k], starts, vector)
+                column = add_outer(column, weights, where + weight_at[k], step, signal, x + bases[k], starts, vector)
             write(column, sums, at, pitch)
 
 
 @helper
-def _store(target, group, first, rows, sums, pitch, box, task, layout, places):
+def _store(target, first_group, groups, first, rows, sums, pitch, box, task, layout, places):
     """Write the sums of a box to where they belong."""
     firsts, (SD, SH, SW) = places
     n_0, d_0, h_0, w_0 = box
@@ -580,9 +580,10 @@ def _store(target, group, first, rows, sums, pitch, box, task, layout, places):
     while begin < end:  # the outputs of a phase
         w = firsts[phase, 2] + w_0 * SW
         count = min(BW, OW - w_0, (W - 1 - w) // SW + 1)  # of several phases, some have a window more
-        for output in range(begin, end):
-            row = output - first
-            channel = (group - phase) * task.phase_channels + output
+        for index in range(groups * (end - begin)):
+            group, output = divmod(index, end - begin)
+            row = group * task.block + begin - first + output
+            channel = (first_group + group - phase) * task.phase_channels + begin + output
             slot = 0
             for n in range(n_0, n_0 + BN):
                 for i in range(d_0, d_0 + BD):
@@ -595,18 +596,18 @@ def _store(target, group, first, rows, sums, pitch, box, task, layout, places):
                             if SW == 1:
                                 copy(target, at, sums, source, count)
                             else:
-                                for index in range(count):
-                                    target[at + index * SW] = sums[source + index]
+                                for window in range(count):
+                                    target[at + window * SW] = sums[source + window]
                         slot += 1
         phase += 1
         begin, end = end, min(first + rows, (phase + 1) * task.phase_channels)
 
 
 @summing
-def _all_finite(sums, pitch, rows):
+def _all_finite(sums, count):
     zero = sums.dtype.type(0)
     rest = zero
-    for i in range(rows * pitch):
+    for i in range(count):
         rest += sums[i] * zero  # NaN if any isn't finite
     return rest == zero
 
@@ -620,6 +621,7 @@ def _sweep(first, last, target, signal, weights, finite, places, scratch, task, 
     together = task.together * taps
     parts = -(-task.outputs // task.part)
     bunches = -(-task.groups // task.bunch)
+    starts, bases, weight_at, panel_at = layout.starts, task.bases, task.weight_at, task.panel_at
     for worker in range(first, last):
         packed = scratch[worker, : task.room]
         sums = scratch[worker, task.room :]
@@ -637,35 +639,52 @@ def _sweep(first, last, target, signal, weights, finite, places, scratch, task, 
             for output in range(part * task.part, end, task.block):
                 rows = min(task.block, end - output)
                 for g in range(groups):
-                    y = sums[g * task.block * pitch :]
+                    group = first_group + g
                     for c in range(0, task.channels, task.together):
                         count = min(task.together, task.channels - c) * taps
-                        group = first_group + g
-                        w = weights[group * task.group_size + output * task.step + c * task.channel_step :]
-                        row_step, step, at = task.step, task.step, task.weight_at
+                        y, x = g * task.block * pitch, (g * task.channels + c) * layout.size
+                        w = group * task.group_size + output * task.step + c * task.channel_step
                         if task.panel > 0:
-                            _panel(panel, w, rows, task.weight_at, count)
-                            w, row_step, step, at = panel, together, 1, task.panel_at
-                        x = packed[(g * task.channels + c) * layout.size :]
-                        _add(
-                            y,
-                            pitch,
-                            rows,
-                            x,
-                            layout.starts,
-                            task.bases,
-                            w,
-                            row_step,
-                            step,
-                            at,
-                            count,
-                            c == 0,
-                            task.wide,
-                        )
-                for g in range(groups):
-                    y = sums[g * task.block * pitch :]
-                    finite[unit] &= _all_finite(y, pitch, rows)
-                    _store(target, first_group + g, output, rows, y, pitch, begin, task, layout, places)
+                            _panel(panel, weights, w, rows, weight_at, count)
+                            _add(
+                                sums,
+                                y,
+                                pitch,
+                                rows,
+                                packed,
+                                x,
+                                starts,
+                                bases,
+                                panel,
+                                0,
+                                together,
+                                1,
+                                panel_at,
+                                count,
+                                c == 0,
+                                True,
+                            )
+                        else:
+                            _add(
+                                sums,
+                                y,
+                                pitch,
+                                rows,
+                                packed,
+                                x,
+                                starts,
+                                bases,
+                                weights,
+                                w,
+                                task.step,
+                                task.step,
+                                weight_at,
+                                count,
+                                c == 0,
+                                task.wide,
+                            )
+                    finite[unit] &= _all_finite(sums[g * task.block * pitch :], rows * pitch)
+                _store(target, first_group, groups, output, rows, sums, pitch, begin, task, layout, places)
 
 
 @helper

@@ -123,8 +123,10 @@ class _Code:
             last = self.builder.select(self.builder.icmp_signed(">", count, count.type(0)), count, count.type(0))
             first = self.builder.select(self.builder.icmp_signed("==", last, count.type(0)), last, index)
             self.at(array_type, array, first, last)
-        numbers = ir.Constant(ir.VectorType(count.type, lanes), list(range(lanes)))
-        mask = self.builder.icmp_signed("<", numbers, self._splat(count, ir.VectorType(count.type, lanes)))
+        integer = ir.IntType(self.tile.dtype.bitwidth)  # as wide as a lane: one instruction compares them
+        numbers = ir.Constant(ir.VectorType(integer, lanes), list(range(lanes)))
+        count = count if count.type == integer else self.builder.trunc(count, integer)
+        mask = self.builder.icmp_signed("<", numbers, self._splat(count, numbers.type))
         found = self.context.make_array(array_type)(self.context, self.builder, array)
         return self._of_vectors(self.builder.gep(found.data, [index])), mask
 
