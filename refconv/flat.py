@@ -91,12 +91,12 @@ def correlate_transposed(
     shape = grad.shape[0], weight.shape[1] * groups, *size
     signal = np.empty(shape, grad.dtype) if reached else np.zeros(shape, grad.dtype)
     if weight.shape[1] < _FEW and math.prod(map(len, phases)) > 1:
-        return signal, _swept(signal, grad, _all_phases(weights, window, phases), groups)
+        return signal, _swept(signal, grad, _all_phases(weights, window, size), groups)
     weights = _filled(weights, 2)
     finite = True
     for phase in product(*phases):
         firsts, axes, chosen = zip(*phase, strict=True)
-        sweep = _Sweep(axes, _numbers(chosen, window), weights, (taps, weights[0, 0].size))
+        sweep = _Sweep(axes, _numbers(chosen, window).ravel(), weights, (taps, weights[0, 0].size))
         finite &= _swept(signal, grad, sweep._replace(places=(firsts,), steps=_three(window.stride)), groups)
     return signal, finite
 
@@ -269,29 +269,42 @@ def _phases(size: int, kernel: int, stride: int, before: int, dilation: int) -> 
             yield first, _Axis(-(-(size - first) // stride), 1, offsets), chosen
 
 
-def _all_phases(weights: Array, window: Window, found: list[list[_Phase]]) -> _Sweep:
+def _all_phases(weights: Array, window: Window, size: tuple[int, ...]) -> _Sweep:
     """Return the sweep whose outputs are the positions of all phases."""
-    groups, C_out, C_group, _ = weights.shape
+    groups, C_out, _, _ = weights.shape
+    axes, places, numbers = _united(window, size)
+    extended = np.concatenate([weights, np.zeros_like(weights[..., :1])], axis=3)
+    outputs = extended[..., numbers].transpose(0, 3, 2, 1, 4)
+    count = numbers.shape[1]
+    filled = _filled(outputs.reshape(groups, -1, C_out, count), 1)
+    return _Sweep(axes, np.arange(count), filled, (C_out * count, count), places, _three(window.stride))
+
+
+@lru_cache(256)
+def _united(window: Window, size: tuple[int, ...]) -> tuple[list[_Axis], list[tuple[int, ...]], Array]:
+    """Return windows that see the taps of all phases, where the phases begin, and the taps that each sees.
+
+    For a tap that a phase lacks, the number is that of one more, which is zero.
+    """
+    found = [list(_phases(*axis)) for axis in _per_axis(size, window)]
     axes = []
     for phases in found:
         offsets = {offset for _, axis, _ in phases for offset in axis.offsets}
         axes.append(_Axis(max(axis.windows for _, axis, _ in phases), 1, tuple(sorted(offsets))))
     places = list(product(*([first for first, _, _ in phases] for phases in found)))
-    seen = np.zeros((groups, len(places), C_group, C_out, *(len(axis.offsets) for axis in axes)), weights.dtype)
+    numbers = np.full((len(places), *(len(axis.offsets) for axis in axes)), math.prod(window.kernel))
     for index, phase in enumerate(product(*found)):
-        chosen = [taps for _, _, taps in phase]
         where = [[axis.offsets.index(o) for o in own.offsets] for axis, (_, own, _) in zip(axes, phase, strict=True)]
-        for (d, h, w), tap in zip(product(*where), _numbers(chosen, window), strict=True):
-            seen[:, index, ..., d, h, w] = weights[..., tap].swapaxes(1, 2)
-    count = math.prod(seen.shape[4:])
-    filled = _filled(seen.reshape(groups, -1, C_out, count), 1)
-    return _Sweep(axes, np.arange(count), filled, (C_out * count, count), places, _three(window.stride))
+        numbers[index][np.ix_(*where)] = _numbers([chosen for _, _, chosen in phase], window)
+    return axes, places, numbers.reshape(len(places), -1)
 
 
 def _numbers(chosen: Sequence[Sequence[int]], window: Window) -> Array:
     """Return the numbers of the taps that are chosen on each axis."""
     _, KH, KW = _three(window.kernel)
-    return np.array([(kd * KH + kh) * KW + kw for kd, kh, kw in product(*chosen)])
+    d, h, w = (np.array(taps) for taps in chosen)
+    numbers: Array = (d[:, None, None] * KH + h[:, None]) * KW + w
+    return numbers
 
 
 def _filled(weights: Array, axis: int) -> Array:
@@ -299,7 +312,8 @@ def _filled(weights: Array, axis: int) -> Array:
     short = -weights.shape[axis] % _ROWS
     if weights.shape[axis] < _FEW or not short:
         return weights
-    return np.pad(weights, [(0, short if each == axis else 0) for each in range(4)])
+    more = [short if each == axis else length for each, length in enumerate(weights.shape)]
+    return np.concatenate([weights, np.zeros(more, weights.dtype)], axis)
 
 
 def _merged(target: Array, signal: Array, axes: Sequence[_Axis]) -> tuple[Array, Array, Sequence[_Axis]]:
@@ -644,45 +658,28 @@ def _sweep(first, last, target, signal, weights, finite, places, scratch, task, 
                         count = min(task.together, task.channels - c) * taps
                         y, x = g * task.block * pitch, (g * task.channels + c) * layout.size
                         w = group * task.group_size + output * task.step + c * task.channel_step
+                        source, row_step, step, at = weights, task.step, task.step, weight_at
                         if task.panel > 0:
                             _panel(panel, weights, w, rows, weight_at, count)
-                            _add(
-                                sums,
-                                y,
-                                pitch,
-                                rows,
-                                packed,
-                                x,
-                                starts,
-                                bases,
-                                panel,
-                                0,
-                                together,
-                                1,
-                                panel_at,
-                                count,
-                                c == 0,
-                                True,
-                            )
-                        else:
-                            _add(
-                                sums,
-                                y,
-                                pitch,
-                                rows,
-                                packed,
-                                x,
-                                starts,
-                                bases,
-                                weights,
-                                w,
-                                task.step,
-                                task.step,
-                                weight_at,
-                                count,
-                                c == 0,
-                                task.wide,
-                            )
+                            source, w, row_step, step, at = panel, 0, together, 1, panel_at
+                        _add(
+                            sums,
+                            y,
+                            pitch,
+                            rows,
+                            packed,
+                            x,
+                            starts,
+                            bases,
+                            source,
+                            w,
+                            row_step,
+                            step,
+                            at,
+                            count,
+                            c == 0,
+                            task.wide,
+                        )
                     finite[unit] &= _all_finite(sums[g * task.block * pitch :], rows * pitch)
                 _store(target, first_group, groups, output, rows, sums, pitch, begin, task, layout, places)
 
