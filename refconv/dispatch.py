@@ -78,21 +78,21 @@ def _chosen(
     fast: Callable[..., tuple[Array, bool]],
     left: Array,
     right: Array,
-    *arguments: Any,
+    *others: Any,
 ) -> Array:
     path = _path.get()
     if products == 0 or path == "definition" or (path == "auto" and products < ENOUGH):
-        return definition(left, right, *arguments)
-    result, finite = _complex(fast, left, right, arguments) if left.dtype.kind == "c" else fast(left, right, *arguments)
-    return result if finite else definition(left, right, *arguments, result)
+        return definition(left, right, *others)
+    result, finite = _complex(fast, left, right, others) if left.dtype.kind == "c" else fast(left, right, *others)
+    return result if finite else definition(left, right, *others, result)
 
 
 def _complex(
-    fast: Callable[..., tuple[Array, bool]], left: Array, right: Array, arguments: tuple[Any, ...]
+    fast: Callable[..., tuple[Array, bool]], left: Array, right: Array, others: tuple[Any, ...]
 ) -> tuple[Array, bool]:
     """Return the result for complex arrays: it is linear in both."""
     (a, b), (c, d) = ([np.ascontiguousarray(part) for part in (each.real, each.imag)] for each in (left, right))
-    (ac, bd, ad, bc), finite = zip(*(fast(*pair, *arguments) for pair in ((a, c), (b, d), (a, d), (b, c))), strict=True)
+    (ac, bd, ad, bc), finite = zip(*(fast(*pair, *others) for pair in ((a, c), (b, d), (a, d), (b, c))), strict=True)
     result = np.empty(ac.shape, left.dtype)
     result.real, result.imag = ac - bd, ad + bc
     return result, all(finite) and bool(np.isfinite(result).all())

@@ -1,6 +1,6 @@
 """How loops are compiled: at their first call, once for each dtype, the machine code kept on disk where it can be.
 
-The cache is Numba's, made safe in some points. Numba numbers its data files, so that two processes which compile at
+The cache is Numba's, made safe in four points. Numba numbers its data files, so that two processes which compile at
 once may give one number to the code of different dtypes, and run the wrong one ever after: here a file is named after
 what it holds, and is written before the index that names it. A cache that can't be read or written raises an error
 there, if only at import: here it costs the time to compile, and is said once. And code with and without bounds checks
