@@ -179,7 +179,7 @@ def _arrays(layer: Layer, batch: int, dtype: str) -> tuple[Array, Array, Array]:
 
 def _limit(layer: Layer, input: Array, weight: Array) -> float:
     """Bound the errors of two sums of n products, each by Higham's gamma(n + 1) times n of the largest products."""
-    terms = layer.in_channels // layer.groups * layer.kernel ** len(layer.size)
+    terms: int = layer.in_channels // layer.groups * layer.kernel ** len(layer.size)
     unit = float(np.finfo(input.dtype).eps) / 2
     return 2 * (terms + 1) * unit / (1 - (terms + 1) * unit) * terms * float(abs(input).max() * abs(weight).max())
 

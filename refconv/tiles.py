@@ -22,11 +22,14 @@ from refconv.arguments import Array
 
 
 def _register_bytes() -> int:
-    """Return the size of a vector register of this machine, 16 where it can't be told."""
-    try:
-        features = llvmlite.binding.get_host_cpu_features()
-    except RuntimeError:
-        return 16
+    """Return the size of a vector register of what Numba compiles for, 16 where it can't be told."""
+    if config.CPU_FEATURES is not None:
+        features = {name[1:]: name[0] == "+" for name in config.CPU_FEATURES.split(",") if name}
+    else:
+        try:
+            features = dict(llvmlite.binding.get_host_cpu_features())
+        except RuntimeError:
+            features = {}
     return 64 if features.get("avx512f") else 32 if features.get("avx") else 16
 
 
@@ -37,7 +40,7 @@ NARROW = (1, 9)
 """Of a tile for few rows: the nine taps of a 3x3 kernel."""
 
 
-class Tile(types.Type):  # type: ignore[misc]
+class Tile(types.Type):  # type: ignore[misc]  # Numba has no types
     """Numba's type of a tile."""
 
     def __init__(self, dtype: Any, rows: int, columns: int) -> None:
@@ -56,7 +59,7 @@ class Tile(types.Type):  # type: ignore[misc]
 
 
 @register_model(Tile)
-class _TileModel(models.PrimitiveModel):  # type: ignore[misc]
+class _TileModel(models.PrimitiveModel):  # type: ignore[misc]  # nor has its model of one
     def __init__(self, manager: Any, tile: Tile) -> None:
         element = manager.lookup(tile.dtype).get_value_type()
         vector = ir.VectorType(element, tile.lanes)
@@ -86,9 +89,9 @@ class _Code:
         """Read one element."""
         return self.builder.load(self.at(array_type, array, index, 1))
 
-    def splat(self, scalar: Any) -> Any:
-        """Return a vector whose lanes are all `scalar`."""
-        return self._splat(scalar, self.vector)
+    def splat(self, array_type: Any, array: Any, index: Any) -> Any:
+        """Read one element into all lanes of a vector."""
+        return self._splat(self.scalar(array_type, array, index), self.vector)
 
     def _splat(self, scalar: Any, vector: Any) -> Any:
         undefined = ir.Constant(vector, ir.Undefined)
@@ -206,11 +209,11 @@ def _read(_typing: Any, array: Any, index: Any, pitch: Any, rows: Any, columns: 
 
     def code(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         source, first, step, *_ = arguments
-        with_ = _Code(context, builder, tile)
+        emit = _Code(context, builder, tile)
         found = ir.Constant(context.get_value_type(tile), ir.Undefined)
         for place, (row, column) in enumerate(tile.places):
-            where = builder.add(with_.stepped(first, step, row), first.type(column * tile.lanes))
-            found = builder.insert_value(found, with_.read(array, source, where), place)
+            where = builder.add(emit.stepped(first, step, row), first.type(column * tile.lanes))
+            found = builder.insert_value(found, emit.read(array, source, where), place)
         return found
 
     return tile(array, types.intp, types.intp, rows, columns), code
@@ -220,63 +223,50 @@ def _read(_typing: Any, array: Any, index: Any, pitch: Any, rows: Any, columns: 
 def _write(_typing: Any, tile: Any, array: Any, index: Any, pitch: Any) -> Any:
     def code(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         value, target, first, step = arguments
-        with_ = _Code(context, builder, tile)
+        emit = _Code(context, builder, tile)
         for place, (row, column) in enumerate(tile.places):
-            where = builder.add(with_.stepped(first, step, row), first.type(column * tile.lanes))
-            with_.write(builder.extract_value(value, place), array, target, where)
+            where = builder.add(emit.stepped(first, step, row), first.type(column * tile.lanes))
+            emit.write(builder.extract_value(value, place), array, target, where)
         return context.get_dummy_value()
 
     return types.void(tile, array, types.intp, types.intp), code
 
 
-@intrinsic
-def _add_outer(
-    _typing: Any, tile: Any, left: Any, index: Any, pitch: Any, right: Any, base: Any, starts: Any, first: Any
-) -> Any:
-    def code(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        value, factors, where, step, rows, begin, offsets, at = arguments
-        with_ = _Code(context, builder, tile)
-        vectors = []
-        for column in range(tile.columns):
-            offset = with_.scalar(starts, offsets, builder.add(at, at.type(column)))
-            vectors.append(with_.read(right, rows, builder.add(begin, offset)))
-        scalars = [with_.scalar(left, factors, with_.stepped(where, step, row)) for row in range(tile.rows)]
-        return with_.fused(value, [with_.splat(scalar) for scalar in scalars], vectors)
+def _adder(factors: Callable[..., Any]) -> Any:
+    """Return the sum of a tile and products, of what `factors` reads on the left for each row."""
 
-    intp = types.intp
-    return tile(tile, left, intp, intp, right, intp, starts, intp), code
+    @intrinsic
+    def _add(
+        _typing: Any, tile: Any, left: Any, index: Any, pitch: Any, right: Any, base: Any, starts: Any, first: Any
+    ) -> Any:
+        def code(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            value, ours, where, step, others, begin, offsets, at = arguments
+            emit = _Code(context, builder, tile)
+            vectors = []
+            for column in range(tile.columns):
+                offset = emit.scalar(starts, offsets, builder.add(at, at.type(column)))
+                vectors.append(emit.read(right, others, builder.add(begin, offset)))
+            rows = [factors(emit, left, ours, emit.stepped(where, step, row)) for row in range(tile.rows)]
+            return emit.fused(value, rows, vectors)
 
+        intp = types.intp
+        return tile(tile, left, intp, intp, right, intp, starts, intp), code
 
-@intrinsic
-def _add_products(
-    _typing: Any, tile: Any, left: Any, index: Any, pitch: Any, right: Any, base: Any, bases: Any, first: Any
-) -> Any:
-    def code(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        value, factors, where, step, rows, begin, offsets, at = arguments
-        with_ = _Code(context, builder, tile)
-        vectors = []
-        for column in range(tile.columns):
-            offset = with_.scalar(bases, offsets, builder.add(at, at.type(column)))
-            vectors.append(with_.read(right, rows, builder.add(begin, offset)))
-        ours = [with_.read(left, factors, with_.stepped(where, step, row)) for row in range(tile.rows)]
-        return with_.fused(value, ours, vectors)
-
-    intp = types.intp
-    return tile(tile, left, intp, intp, right, intp, bases, intp), code
+    return _add
 
 
 @intrinsic
 def _add_totals(_typing: Any, tile: Any, array: Any, index: Any) -> Any:
     def code(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         value, target, first = arguments
-        with_ = _Code(context, builder, tile)
+        emit = _Code(context, builder, tile)
         for column in range(tile.columns):
             places = [place for place, (_, each) in enumerate(tile.places) if each == column]
-            vectors = with_.totals([builder.extract_value(value, place) for place in places])
+            vectors = emit.totals([builder.extract_value(value, place) for place in places])
             for number, vector in enumerate(vectors):
                 where = builder.add(first, first.type((column * len(vectors) + number) * tile.lanes))
-                total = builder.fadd(with_.read(array, target, where), vector)
-                with_.write(total, array, target, where)
+                total = builder.fadd(emit.read(array, target, where), vector)
+                emit.write(total, array, target, where)
         return context.get_dummy_value()
 
     return types.void(tile, array, types.intp), code
@@ -291,16 +281,16 @@ def _copier(stride: int) -> Any:
 
         def code(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
             to, first, origin, begin, number = arguments
-            with_ = _Code(context, builder, tile)
-            end = builder.add(with_.stepped(begin, builder.sub(number, number.type(1)), stride), number.type(1))
+            emit = _Code(context, builder, tile)
+            end = builder.add(emit.stepped(begin, builder.sub(number, number.type(1)), stride), number.type(1))
             with cgutils.for_range_slice(builder, number.type(0), number, number.type(tile.lanes)) as (done, _):
                 left = builder.sub(number, done)
-                there = with_.stepped(begin, done, stride)
+                there = emit.stepped(begin, done, stride)
                 read = [
-                    with_.masked_read(source, origin, where, builder.sub(end, where))
+                    emit.masked_read(source, origin, where, builder.sub(end, where))
                     for where in (builder.add(there, there.type(part * tile.lanes)) for part in range(stride))
                 ]
-                with_.masked_write(with_.every(read), target, to, builder.add(first, done), left)
+                emit.masked_write(emit.every(read), target, to, builder.add(first, done), left)
             return context.get_dummy_value()
 
         intp = types.intp
@@ -315,10 +305,10 @@ def _clear(_typing: Any, target: Any, at: Any, count: Any) -> Any:
 
     def code(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         to, first, number = arguments
-        with_ = _Code(context, builder, tile)
-        zero = ir.Constant(with_.vector, None)
+        emit = _Code(context, builder, tile)
+        zero = ir.Constant(emit.vector, None)
         with cgutils.for_range_slice(builder, number.type(0), number, number.type(tile.lanes)) as (done, _):
-            with_.masked_write(zero, target, to, builder.add(first, done), builder.sub(number, done))
+            emit.masked_write(zero, target, to, builder.add(first, done), builder.sub(number, done))
         return context.get_dummy_value()
 
     return types.void(target, types.intp, types.intp), code
@@ -401,10 +391,10 @@ read = _plainly(_read, _tile_at)
 """``read(array, index, pitch, rows, columns)``: a tile whose rows begin `pitch` apart, from `index` on."""
 write = _plainly(_write, _put_tile)
 """``write(tile, array, index, pitch)``: store what :func:`read` would read."""
-add_outer = _plainly(_add_outer, _with_outer)
+add_outer = _plainly(_adder(_Code.splat), _with_outer)
 """``add_outer(tile, left, index, pitch, right, base, starts, first)``: add, to the vector in row i and column j,
 ``left[index + i * pitch]`` times the vector at ``base + starts[first + j]`` of `right`."""
-add_products = _plainly(_add_products, _with_products)
+add_products = _plainly(_adder(_Code.read), _with_products)
 """``add_products(...)``: the same, with the vector at ``index + i * pitch`` of `left`."""
 add_totals = _plainly(_add_totals, _put_totals)
 """``add_totals(tile, array, index)``: add the sum over the lanes of each vector, column by column, the rows of one side
