@@ -47,7 +47,7 @@ import math
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import product
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numba import config
@@ -548,46 +548,27 @@ def _panel(panel, w, first, rows, weight_at, count):
             copy(panel, row * weight_at.size + k * _ROWS, w, first + row + weight_at[k], _ROWS)
 
 
-@helper
-def _add(sums, y, pitch, rows, signal, x, starts, bases, weights, w, row_step, step, weight_at, count, begin, wide):
-    """Add a block of products to sums: ``y[o, l] += w[o, k] * x[base[k] + l]``, from those places of the arrays on."""
-    width = lanes(sums)
-    vectors = starts.size
-    if not wide:
-        for row in range(rows):
-            for vector in range(0, vectors, _MANY_COLUMNS):
-                at = y + row * pitch + vector * width
-                narrow = zeros(sums, _FEW_ROWS, _MANY_COLUMNS)
+def _adding(height: int, columns: int) -> Any:
+    """Return the loop of a shape of tile, which is a constant when the loop is compiled."""
+
+    @helper
+    def add(sums, y, pitch, rows, first, last, signal, x, starts, bases, weights, w, row_step, step, weight_at, begin):
+        """Add a block of products to sums: ``y[o, l] += w[o, k] * x[base[k] + l]``, the arrays from there on."""
+        for vector in range(first, last, columns):
+            for row in range(0, rows, height):
+                at = y + row * pitch + vector * lanes(sums)
+                tile = zeros(sums, height, columns)
                 if not begin:
-                    narrow = read(sums, at, pitch, _FEW_ROWS, _MANY_COLUMNS)
+                    tile = read(sums, at, pitch, height, columns)
                 where = w + row * row_step
-                for k in range(count):
-                    narrow = add_outer(
-                        narrow, weights, where + weight_at[k], step, signal, x + bases[k], starts, vector
-                    )
-                write(narrow, sums, at, pitch)
-        return
-    whole = vectors // _COLUMNS * _COLUMNS
-    for vector in range(0, whole, _COLUMNS):
-        for row in range(0, rows, _ROWS):
-            at = y + row * pitch + vector * width
-            tile = zeros(sums, _ROWS, _COLUMNS)
-            if not begin:
-                tile = read(sums, at, pitch, _ROWS, _COLUMNS)
-            where = w + row * row_step
-            for k in range(count):
-                tile = add_outer(tile, weights, where + weight_at[k], step, signal, x + bases[k], starts, vector)
-            write(tile, sums, at, pitch)
-    for vector in range(whole, vectors):
-        for row in range(0, rows, _ROWS):
-            at = y + row * pitch + vector * width
-            column = zeros(sums, _ROWS, 1)
-            if not begin:
-                column = read(sums, at, pitch, _ROWS, 1)
-            where = w + row * row_step
-            for k in range(count):
-                column = add_outer(column, weights, where + weight_at[k], step, signal, x + bases[k], starts, vector)
-            write(column, sums, at, pitch)
+                for k in range(bases.size):
+                    tile = add_outer(tile, weights, where + weight_at[k], step, signal, x + bases[k], starts, vector)
+                write(tile, sums, at, pitch)
+
+    return add
+
+
+_add_wide, _add_column, _add_narrow = _adding(*tiles.WIDE), _adding(_ROWS, 1), _adding(*tiles.NARROW)
 
 
 @helper
@@ -646,6 +627,8 @@ def _sweep(first, last, target, signal, weights, finite, places, scratch, task, 
     parts = -(-task.outputs // task.part)
     bunches = -(-task.groups // task.bunch)
     starts, bases, weight_at, panel_at = layout.starts, task.bases, task.weight_at, task.panel_at
+    vectors = starts.size
+    whole = vectors // _COLUMNS * _COLUMNS  # in tiles
     for worker in range(first, last):
         packed = scratch[worker, : task.room]
         sums = scratch[worker, task.room :]
@@ -672,24 +655,12 @@ def _sweep(first, last, target, signal, weights, finite, places, scratch, task, 
                         if task.panel > 0:
                             _panel(panel, weights, w, rows, weight_at, count)
                             source, w, row_step, step, at = panel, 0, together, 1, panel_at
-                        _add(
-                            sums,
-                            y,
-                            pitch,
-                            rows,
-                            packed,
-                            x,
-                            starts,
-                            bases,
-                            source,
-                            w,
-                            row_step,
-                            step,
-                            at,
-                            count,
-                            c == 0,
-                            task.wide,
-                        )
+                        factors = packed, x, starts, bases[:count], source, w, row_step, step, at, c == 0
+                        if task.wide:
+                            _add_wide(sums, y, pitch, rows, 0, whole, *factors)
+                            _add_column(sums, y, pitch, rows, whole, vectors, *factors)
+                        else:
+                            _add_narrow(sums, y, pitch, rows, 0, vectors, *factors)
                     finite[unit] &= _all_finite(sums[g * task.block * pitch :], rows * pitch)
                 _store(target, first_group, groups, output, rows, sums, pitch, begin, task, layout, places)
 
@@ -712,28 +683,25 @@ def _pack_grad(packed, pitch, grad, shape, channel, rows, layout, begin):
                     slot += 1
 
 
-@helper
-def _add_sums(sums, rows, grad, pitch, packed, starts, bases, first, last, wide):
-    """Add the products of a box, summed over l, for some k's: ``gw[o, k] += g[o, l] * x[base[k] + l]``."""
-    width = lanes(sums)
-    if not wide:
-        for row in range(rows):
-            for k in range(first, last, _MANY_COLUMNS):
-                at = (row * bases.size + k) * max(_FEW_ROWS, width)
-                narrow = zeros(sums, _FEW_ROWS, _MANY_COLUMNS)
+def _adding_sums(height: int, columns: int) -> Any:
+    """Return the loop of a shape of tile, which is a constant when the loop is compiled."""
+
+    @helper
+    def add(sums, rows, grad, pitch, packed, starts, bases, first, last):
+        """Add the products of a box, summed over l, for some k's: ``gw[o, k] += g[o, l] * x[base[k] + l]``."""
+        width = lanes(sums)
+        for row in range(0, rows, height):
+            for k in range(first, last, columns):
+                tile = zeros(sums, height, columns)
                 for vector in range(starts.size):
                     g, x = row * pitch + vector * width, starts[vector]
-                    narrow = add_products(narrow, grad, g, pitch, packed, x, bases, k)
-                add_totals(narrow, sums, at)
-        return
-    for row in range(0, rows, _ROWS):
-        for k in range(first, last, _COLUMNS):
-            at = (row // _ROWS * bases.size + k) * max(_ROWS, width)
-            tile = zeros(sums, _ROWS, _COLUMNS)
-            for vector in range(starts.size):
-                g, x = row * pitch + vector * width, starts[vector]
-                tile = add_products(tile, grad, g, pitch, packed, x, bases, k)
-            add_totals(tile, sums, at)
+                    tile = add_products(tile, grad, g, pitch, packed, x, bases, k)
+                add_totals(tile, sums, (row // height * bases.size + k) * max(height, width))
+
+    return add
+
+
+_add_sums_wide, _add_sums_narrow = _adding_sums(*tiles.WIDE), _adding_sums(*tiles.NARROW)
 
 
 @helper
@@ -781,7 +749,10 @@ def _sum_products(first, last, weight, grad, signal, scratch, task, layout):
                     own, gw = grads[g * rows * pitch :], sums[g * tall * space * task.bases.size :]
                     for k in range(0, channels * task.taps, task.block):
                         end = min(channels * task.taps, k + task.block)
-                        _add_sums(gw, rows, own, pitch, x, layout.starts, task.bases, k, end, task.wide)
+                        if task.wide:
+                            _add_sums_wide(gw, rows, own, pitch, x, layout.starts, task.bases, k, end)
+                        else:
+                            _add_sums_narrow(gw, rows, own, pitch, x, layout.starts, task.bases, k, end)
             for g in range(groups):
                 where = ((group + g) * task.outputs + output) * row_size + c * task.taps
                 gw = sums[g * tall * space * task.bases.size :]
