@@ -4,7 +4,7 @@ The cache is Numba's, made safe in four points. Numba numbers its data files, so
 once may give one number to the code of different dtypes, and run the wrong one ever after: here a file is named after
 what it holds, and is written before the index that names it. A cache that can't be read or written raises an error
 there, if only at import: here it costs the time to compile, and is said once. And code with and without bounds checks
-shares an entry there. Edits of `refconv.tiles`, with whose operations loops of other files are compiled, are noticed.
+shares an entry there. Edits of the files with whose operations and tuples loops of others are compiled are noticed.
 
 Loops that sum long rows are `summing`: the order of the sum is the compiler's, so that it can be vectorised; it is the
 same in every call, since a row is summed by one thread. Nothing is assumed of NaN or infinity.
@@ -20,6 +20,8 @@ from typing import Any
 from numba import config, njit
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.compiler_lock import global_compiler_lock
+
+_SHARED = ("tiles.py", "layout.py", "plans.py")
 
 _log = logging.getLogger("refconv")
 
@@ -87,8 +89,8 @@ class _Cache(FunctionCache):  # type: ignore[misc]
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
         base = f"{self._impl.filename_base}{'-checked' if config.BOUNDSCHECK else ''}"
-        tiles = Path(__file__).with_name("tiles.py").stat()
-        stamp = self._impl.locator.get_source_stamp(), tiles.st_mtime, tiles.st_size
+        shared = [Path(__file__).with_name(name).stat() for name in _SHARED]
+        stamp = self._impl.locator.get_source_stamp(), *((file.st_mtime, file.st_size) for file in shared)
         self._cache_file = _Files(self._cache_path, base, stamp)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:

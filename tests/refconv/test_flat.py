@@ -1,6 +1,6 @@
 """The fast path equals the definition, however the work is cut."""
 
-import math
+from contextlib import contextmanager
 
 import hypothesis.strategies as st
 import numpy as np
@@ -9,9 +9,10 @@ from hypothesis import given
 from numba import config, njit
 
 from properties import content
-from refconv import ARITHMETICS, conv, conv_backward, correlation, flat, tiles, using
+from refconv import ARITHMETICS, conv, conv_backward, correlation, flat, plans, using
 from refconv.geometry import output_size, read_window
 from refconv.layers.conv import conv_backward_bound, conv_bound
+from refconv.layout import forward, lay_out
 
 DTYPES = st.sampled_from(["float32", "float64"])
 LARGE = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="as plain Python, what is drawn takes too long")
@@ -61,26 +62,35 @@ def test_it_equals_the_definition_on_integers(drawn, dtype):
         assert (found == expected).all()
 
 
+@contextmanager
+def planned(**constants):
+    """Plan with other constants; what is remembered of plans is neither used nor changed."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("correlation", "transposed", "products"):
+            patch.setattr(plans, name, getattr(plans, name).__wrapped__)
+        for name, value in constants.items():
+            patch.setattr(plans, name, value)
+        yield
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("_SLOTS", 5), ("_SLOTS", 40), ("_MANY_SLOTS", 7), ("_TOGETHER", 1), ("_TOGETHER", 20), ("_SUMS", 64)],
+    [("SLOTS", 5), ("SLOTS", 40), ("MANY_SLOTS", 7), ("TOGETHER", 1), ("TOGETHER", 20), ("SUMS", 64)],
 )
 @given(drawn=correlations(), dtype=DTYPES)
 def test_it_does_however_the_work_is_cut(name, value, drawn, dtype):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(flat, name, value)
+    with planned(**{name: value}):
         cut = both(drawn, dtype, "normal")
     for (_, one, _), (_, other, _) in zip(cut, both(drawn, dtype, "normal"), strict=True):
         assert one.tobytes() == other.tobytes()
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("_GRADIENTS", 3), ("_OUTPUTS", 8), ("_PACKED", 30), ("_ROW_BYTES", 64), ("_BUNCH", 20)]
+    ("name", "value"), [("GRADIENTS", 3), ("OUTPUTS", 8), ("LAID_OUT", 30), ("ROW_BYTES", 64), ("BUNCH", 20)]
 )
 @given(drawn=correlations(), dtype=DTYPES)
 def test_what_is_held_at_once_is_bounded_and_changes_no_integer(name, value, drawn, dtype):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(flat, name, value)
+    with planned(**{name: value}):
         for expected, found, _ in both(drawn, dtype):
             assert (found == expected).all()
 
@@ -95,9 +105,7 @@ def test_what_lies_between_far_taps_is_not_laid_out(drawn, dtype):
 @LARGE
 @given(correlations(sizes=(9, 40), strides=(1, 2)), DTYPES)
 def test_larger_signals_take_more_than_a_box(drawn, dtype):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(flat, "_SLOTS", 24)
-        patch.setattr(flat, "_MANY_SLOTS", 24)
+    with planned(SLOTS=24, MANY_SLOTS=24):
         for expected, found, _ in both(drawn, dtype):
             assert (found == expected).all()
 
@@ -154,8 +162,8 @@ def pack(packed, signal, shape, layout):
 
 
 def test_the_example_of_the_docstring():
-    axes = flat._forward((1, 2, 2), read_window((1, 2, 2), stride=1, padding=0, dilation=1))
-    layout = flat._layout((1, 1, 2, 2), tuple(axes), 512, 1, 1, 8, flat._PACKED)
+    axes = forward((1, 2, 2), read_window((1, 2, 2), stride=1, padding=0, dilation=1))
+    layout = lay_out((1, 1, 2, 2), tuple(axes), slots=512, columns=1, channels=1, width=8, most=100)
     assert layout.bases.tolist() == [0, 1, 3, 4]
     packed = np.zeros(layout.size + 16)
     pack(packed, np.arange(1.0, 10.0), (1, 1, 1, 3, 3), layout)
@@ -163,17 +171,8 @@ def test_the_example_of_the_docstring():
 
 
 def test_the_example_of_a_stride():
-    axes = flat._forward((2,), read_window((2,), stride=2, padding=1, dilation=1))
-    assert axes[2] == (2, 2, (-1, 0))
-    layout = flat._layout((1, 1, 1, 3), tuple(axes), 512, 1, 1, 8, flat._PACKED)
+    axes = forward((2,), read_window((2,), stride=2, padding=1, dilation=1))
+    layout = lay_out((1, 1, 1, 3), tuple(axes), slots=512, columns=1, channels=1, width=8, most=100)
     packed = np.zeros(layout.size + 16)
     pack(packed, np.arange(1.0, 5.0), (1, 1, 1, 1, 4), layout)
     assert (layout.bases.tolist(), packed[:6].tolist()) == ([0, 3], [0, 2, 4, 1, 3, 0])
-
-
-def test_a_large_layer_holds_little_more_than_a_box():
-    window = read_window((3, 3), stride=1, padding=1, dilation=1)
-    axes = flat._forward((224, 224), window)
-    layout = flat._layout((8, 1, 224, 224), tuple(axes), flat._SLOTS, 1, 64, 8, flat._PACKED)
-    assert 64 * layout.size * 8 < 2**20
-    assert layout.starts.size * tiles.BYTES // 8 >= math.prod(layout.box)

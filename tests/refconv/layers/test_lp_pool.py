@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 
 from properties import cases
-from refconv import InvalidTypeError, InvalidValueError, lp_pool, lp_pool_backward, max_pool
+from refconv import ARITHMETICS, InvalidTypeError, InvalidValueError, lp_pool, lp_pool_backward, max_pool
 from refconv.geometry import read_pool_window
+from refconv.layers.lp_pool import lp_pool_bound
 
 X = np.array([[[3.0, -4.0, 0.0, 5.0]]])
 
@@ -72,6 +73,12 @@ def test_what_ceil_mode_adds_sums_what_is_there():
 def test_what_is_not_finite_is_handed_on(norm_type):
     x = np.array([[[np.inf, 1.0, np.nan, 1.0, -np.inf, 2.0]]])
     np.testing.assert_array_equal(lp_pool(x, norm_type=norm_type, kernel_size=2), [[[np.inf, np.nan, np.inf]]])
+
+
+def test_an_infinite_norm_has_no_rounding_errors():
+    attributes = {"norm_type": math.inf, "kernel_size": 2, "stride": None, "ceil_mode": False}
+    bound = lp_pool_bound(ARITHMETICS["float64"], np.array([[[4.0, 5.0]]]), X, **attributes)
+    assert bound.limit.tolist() == [[[0, 0]]]
 
 
 def test_an_infinite_norm_is_the_maximum_of_the_magnitudes():
