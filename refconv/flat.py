@@ -84,10 +84,11 @@ def correlate_signals(grad: Array, signal: Array, window: Window, groups: int) -
     """Return the gradient of `weight` in :func:`correlate`, and whether it is all finite."""
     plan = plans.products(grad.shape, signal.shape, window, groups, grad.itemsize, config.NUMBA_NUM_THREADS)
     weight = np.empty((grad.shape[1], signal.shape[1] // groups, *window.kernel), grad.dtype)
+    finite = np.empty(plan.load.units, np.bool_)
     scratch = _scratch(plan.load, grad)
     flat = weight.reshape(-1), grad.reshape(-1), signal.reshape(-1)
-    share(_sum_products, len(scratch), len(scratch), *flat, scratch, plan.load.units, plan.cut, plan.layout)
-    return weight, bool(np.isfinite(weight).all())
+    share(_sum_products, len(scratch), len(scratch), *flat, finite, scratch, plan.cut, plan.layout)
+    return weight, bool(finite.all())
 
 
 def _swept(target: Array, signal: Array, weights: Array, plan: plans.Sums) -> bool:
@@ -360,7 +361,7 @@ def _store_sums(weight, first, step, rows, count, sums, height, pitch, space):
 
 
 @kernel
-def _sum_products(first, last, weight, grad, signal, scratch, units, cut, layout):
+def _sum_products(first, last, weight, grad, signal, finite, scratch, cut, layout):
     """Sum over all boxes, as some of the workers: a unit is some outputs and channels of a bunch of groups."""
     width = lanes(signal)
     height = _ROWS if cut.wide else _FEW_ROWS
@@ -378,7 +379,7 @@ def _sum_products(first, last, weight, grad, signal, scratch, units, cut, layout
         grads = scratch[worker, cut.room : cut.room + cut.bunch * tall * height * pitch]
         sums = scratch[worker, cut.room + grads.size :]
         packed[cut.bunch * cut.together * layout.size :] = 0
-        for unit in range(units * worker // workers, units * (worker + 1) // workers):
+        for unit in range(finite.size * worker // workers, finite.size * (worker + 1) // workers):
             index, step = divmod(unit, steps)
             bunch, part = divmod(index, parts)
             group, c, output = bunch * cut.bunch, step * cut.together, part * cut.part
@@ -399,6 +400,7 @@ def _sum_products(first, last, weight, grad, signal, scratch, units, cut, layout
                             _add_sums_wide(gw, rows, own, pitch, x, layout.starts, cut.bases, k, end)
                         else:
                             _add_sums_narrow(gw, rows, own, pitch, x, layout.starts, cut.bases, k, end)
+            finite[unit] = _all_finite(sums, sums.size)
             for g in range(groups):
                 where = (((group + g) * cut.outputs + output) * cut.channels + c) * taps
                 gw = sums[g * tall * space * cut.bases.size :]
