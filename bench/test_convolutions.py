@@ -6,9 +6,10 @@ The machine's limit is a product of two matrices of 1024x1024, which PyTorch has
 import json
 import math
 import os
+import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,10 +22,13 @@ from numba import config
 import refconv
 from bench.timing import interleaved
 from properties import content
-from refconv import conv, conv_backward, dispatch
+from refconv import conv, conv_backward, dispatch, plans
 from refconv.arguments import Array
 
 ROUNDS = 7
+BATCHES = 1, 8
+DTYPES = "float64", "float32"
+GROUPS = [f"{dtype} {direction}" for dtype in DTYPES for direction in ("forward", "backward")]
 
 
 class Layer(NamedTuple):
@@ -131,13 +135,40 @@ LAYERS = [
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _head(figure: Callable[[str], None]) -> None:
+def _tables(figure: Callable[[str], None], ratios: Mapping[str, dict[str, float]]) -> Iterator[None]:
+    """Print two tables: of all that was measured, and of the ratios, which is the README's."""
     figure("| forward | of peak | PyTorch | ratio | backward | of peak | PyTorch | ratio | dtype, batch, layer |")
+    yield
+    columns = {group: [_of_batch(named, batch) for batch in BATCHES] for group, named in ratios.items()}
+    columns = {group: columns[group] for group in GROUPS if group in columns}
+    if columns:
+        figure(_row("PyTorch's time over ours, batch 1 and 8", *columns))
+        figure(_row(*["---"] * (1 + len(columns))))
+        for layer in map(str, LAYERS):
+            found = [[named[layer] for named in column if layer in named] for column in columns.values()]
+            if any(found):
+                figure(_row(layer, *map(_shown, found)))
+        means = [[statistics.geometric_mean(of.values()) for of in column if of] for column in columns.values()]
+        figure(_row("geometric mean", *map(_shown, means)))
+
+
+def _of_batch(named: Mapping[str, float], batch: int) -> dict[str, float]:
+    """Return the ratios of a batch by layer."""
+    parts = [(name.split(", ", 2), ratio) for name, ratio in named.items()]
+    return {layer: ratio for (_, number, layer), ratio in parts if number == str(batch)}
+
+
+def _shown(numbers: Iterable[float]) -> str:
+    return ", ".join(f"{number:.2f}" for number in numbers)
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=str)
-@pytest.mark.parametrize("batch", [1, 8])
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("batch", BATCHES)
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_a_convolution_beside_pytorch(
     benchmark: Any,
     figure: Callable[[str], None],
@@ -235,7 +266,7 @@ def test_all_of_vgg(benchmark: Any, figure: Callable[[str], None]) -> None:
     )
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_the_cost_of_a_product_at_any_size(benchmark: Any, figure: Callable[[str], None], dtype: str) -> None:
     lengths = (17, 30, 53, 95, 169, 300)  # 64 channels, 3x3: 10 million to 3.3 billion products, then more by the batch
     layers = [Layer("", 64, 64, (length, length), 3, 1, 1) for length in lengths]
@@ -257,13 +288,25 @@ def test_the_crossover(benchmark: Any, figure: Callable[[str], None]) -> None:
     for channels, length in ((2, 8), (4, 8), (4, 16), (8, 12), (8, 16), (8, 24), (16, 24)):
         layer = Layer("", channels, channels, (length, length), 3, 1, 1)
         input, weight, grad_output = _arrays(layer, 1, "float64")
-
-        calls = {path: partial(_forced, path, layer, input, weight, grad_output) for path in ("definition", "fast")}
+        calls = {
+            "definition": partial(_forced, "definition", layer, input, weight, grad_output),
+            "fast": partial(_forced, "fast", layer, input, weight, grad_output),
+            "planned": partial(_planned_anew, layer, input, weight, grad_output),
+        }
         medians = interleaved(calls, ROUNDS)
-        found[layer.products] = medians["definition"] / medians["fast"]
+        found[layer.products] = [medians["definition"] / medians[name] for name in ("fast", "planned")]
     benchmark.pedantic(calls["fast"], rounds=1)
-    shown = ", ".join(f"{products}: {ratio:.2f}" for products, ratio in found.items())
-    figure(f"definition's time over the fast path's, by products (taken from {dispatch.ENOUGH}): {shown}")
+    shown = "; ".join(f"{products}: {_shown(ratios)}" for products, ratios in found.items())
+    figure(
+        f"definition's time over the fast path's, of a shape seen before and of a new one, by products "
+        f"(taken from {dispatch.ENOUGH}): {shown}"
+    )
+
+
+def _planned_anew(layer: Layer, input: Array, weight: Array, grad_output: Array) -> None:
+    for remembered in (plans.correlation, plans.transposed, plans.products):
+        remembered.cache_clear()
+    _forced("fast", layer, input, weight, grad_output)
 
 
 def _forced(path: str, layer: Layer, input: Array, weight: Array, grad_output: Array) -> None:
@@ -289,7 +332,7 @@ print(*times)
 """
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_compiling_the_fast_path(benchmark: Any, figure: Callable[[str], None], tmp_path: Path, dtype: str) -> None:
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
 

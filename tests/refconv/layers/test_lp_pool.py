@@ -7,7 +7,7 @@ from hypothesis import given
 from properties import cases
 from refconv import ARITHMETICS, InvalidTypeError, InvalidValueError, lp_pool, lp_pool_backward, max_pool
 from refconv.geometry import read_pool_window
-from refconv.layers.lp_pool import lp_pool_bound
+from refconv.layers.lp_pool import lp_pool_backward_bound, lp_pool_bound
 
 X = np.array([[[3.0, -4.0, 0.0, 5.0]]])
 
@@ -79,6 +79,9 @@ def test_an_infinite_norm_has_no_rounding_errors():
     attributes = {"norm_type": math.inf, "kernel_size": 2, "stride": None, "ceil_mode": False}
     bound = lp_pool_bound(ARITHMETICS["float64"], np.array([[[4.0, 5.0]]]), X, **attributes)
     assert bound.limit.tolist() == [[[0, 0]]]
+    grads = lp_pool_backward(np.array([[[1.0, 10.0]]]), X, norm_type=math.inf, kernel_size=2)
+    (bound,) = lp_pool_backward_bound(ARITHMETICS["float64"], grads, np.array([[[1.0, 10.0]]]), X, **attributes)
+    assert bound.limit.tolist() == [[[0, 0, 0, 0]]]
 
 
 def test_an_infinite_norm_is_the_maximum_of_the_magnitudes():
