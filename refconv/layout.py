@@ -5,6 +5,7 @@ All of it follows from sizes alone.
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import product
 from typing import NamedTuple, TypeAlias
 
@@ -93,6 +94,7 @@ def are_positions(axes: Sequence[Axis], size: tuple[int, ...]) -> bool:
     return list(axes) == [Axis(length, 1, (0,)) for length in three(size)]
 
 
+@lru_cache(128)
 def lay_out(
     counts: tuple[int, ...], axes: tuple[Axis, ...], slots: int, columns: int, channels: int, width: int, most: int
 ) -> Layout:

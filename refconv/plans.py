@@ -24,8 +24,8 @@ SLOTS, MANY_SLOTS = 512, 1024  # windows of a box, for wide tiles and narrow one
 SUMS = 65_536  # sums that a thread holds: they fit the second-level cache
 ROW_BYTES = 4096  # of a row of windows that are summed: eight of them fit the first-level cache
 BUNCH = 8192  # sums of small groups in a unit
-LAID_OUT = 4_194_304  # elements that a thread lays out at once, unless a few windows need more
-COPIES = 3  # times the elements of both arrays that all threads lay out, unless a few windows need more
+LAID_OUT = 4_194_304  # elements that a thread lays out at once, unless those of a single window are more
+COPIES = 3  # times the elements of both arrays that all threads lay out, unless those of a single window are more
 GRADIENTS = 512  # pairs of channel and tap, and
 OUTPUTS = 128  # outputs, whose gradients of the weight a thread takes at once
 
@@ -132,7 +132,7 @@ def filled(outputs: int) -> int:
     return outputs if outputs < FEW else _up(outputs, tiles.WIDE[0])
 
 
-@lru_cache(256)
+@lru_cache(128)
 def correlation(
     signal: Shape, weight: Shape, window: Window, groups: int, size: Shape, itemsize: int, threads: int
 ) -> Sums:
@@ -145,7 +145,7 @@ def correlation(
     return _sums(signal, (signal[0], C_out, *size), forward(size, window), groups, weights, places, itemsize, threads)
 
 
-@lru_cache(256)
+@lru_cache(128)
 def transposed(
     grad: Shape, weight: Shape, window: Window, groups: int, size: Shape, itemsize: int, threads: int
 ) -> Transposed:
@@ -174,7 +174,7 @@ def transposed(
     return Transposed(sweeps, complete, None)
 
 
-@lru_cache(256)
+@lru_cache(128)
 def products(grad: Shape, signal: Shape, window: Window, groups: int, itemsize: int, threads: int) -> Products:
     """Return the sweep of `signal` with `grad`, whose result has the window's kernel size."""
     elements, width = _elements(grad, signal), tiles.BYTES // itemsize
@@ -196,7 +196,7 @@ def products(grad: Shape, signal: Shape, window: Window, groups: int, itemsize: 
     room = bunch * together * layout.size + 2 * width
     held = room + bunch * -(-part // rows) * (rows * pitch + max(rows, width) * bases.size)
     units = -(-groups // bunch) * steps * -(-outputs // part)
-    nanoseconds = _nanoseconds(math.prod(grad) * channels * taps, wide, elements, itemsize)
+    nanoseconds = _nanoseconds(math.prod(grad) * channels * taps, wide, elements, itemsize, groups)
     cut = Cut(
         counts=counts,
         signal_shape=signal,
@@ -236,7 +236,7 @@ def _sums(
     slots, columns = (SLOTS, 1) if wide else (MANY_SLOTS, columns)
     layout = lay_out(counts, tuple(axes), slots, columns, channels, width, most)
     pitch = layout.starts.size * width
-    bunch = 1 if wide else _bunch(groups, outputs * pitch, threads)
+    bunch = _bunch(groups, outputs * pitch, threads)
     boxes = math.prod(-(-count // length) for count, length in zip(counts, layout.box, strict=True))
     boxes *= -(-groups // bunch)
     part = _part(boxes, outputs, rows, threads)
@@ -244,7 +244,7 @@ def _sums(
     together = -(-channels // -(-channels * taps // TOGETHER))
     panel = block * together * taps if wide and weights.step == 1 else 0
     room = bunch * channels * layout.size + 2 * width
-    nanoseconds = _nanoseconds(math.prod(counts) * groups * outputs * channels * taps, wide, elements, itemsize)
+    nanoseconds = _nanoseconds(math.prod(counts) * groups * outputs * channels * taps, wide, elements, itemsize, groups)
     cut = Cut(
         counts=counts,
         signal_shape=signal,
@@ -280,12 +280,13 @@ def _merged(signal: Shape, windows: Shape, axes: Sequence[Axis]) -> tuple[Shape,
     return (*signal[:2], 1, 1, length), (*windows[:2], 1, 1, length), (_WHOLE, _WHOLE, Axis(length, 1, (0,)))
 
 
-def _nanoseconds(number: int, wide: bool, elements: int, itemsize: int) -> int:
-    """Return about how long a thread takes for such a number of products: 40 in a nanosecond in float64, 80 in float32.
+def _nanoseconds(number: int, wide: bool, elements: int, itemsize: int, groups: int) -> int:
+    """Return about how long a thread takes for such a number of products, of arrays of so many elements.
 
-    Of small groups, most of it goes to laying out and storing rows.
+    With wide tiles it adds 40 products in a nanosecond in float64, 80 in float32. A group takes it a microsecond, for
+    its many short rows.
     """
-    return number * itemsize // 320 + elements // 2 if wide else number
+    return (number * itemsize // 320 if wide else number // 2) + elements // 2 + 1000 * groups
 
 
 def _bunch(groups: int, sums: int, threads: int) -> int:
