@@ -4,7 +4,8 @@ The cache is Numba's, made safe in four points. Numba numbers its data files, so
 once may give one number to the code of different dtypes, and run the wrong one ever after: here a file is named after
 what it holds, and is written before the index that names it. A cache that can't be read or written raises an error
 there, if only at import: here it costs the time to compile, and is said once. And code with and without bounds checks
-shares an entry there. Edits of the files with whose operations and tuples loops of others are compiled are noticed.
+shares an entry there. Edits of this file, and of those with whose operations and tuples loops of others are compiled,
+are noticed.
 
 Loops that sum long rows are `summing`: the order of the sum is the compiler's, so that it can be vectorised; it is the
 same in every call, since a row is summed by one thread. Nothing is assumed of NaN or infinity.
@@ -21,7 +22,7 @@ from numba import config, njit
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.compiler_lock import global_compiler_lock
 
-_SHARED = ("tiles.py", "layout.py", "plans.py")
+_SHARED = ("kernels.py", "tiles.py", "layout.py", "plans.py")
 
 _log = logging.getLogger("refconv")
 
@@ -50,7 +51,8 @@ def summing(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _compiled(function: Callable[..., Any], *, fastmath: bool | set[str], **options: bool) -> Callable[..., Any]:
-    compiled: Any = njit(nogil=True, fastmath=fastmath, **options)(function)
+    # Loops allocate nothing. So references needn't be counted: threads would wait for one another at every slice.
+    compiled: Any = njit(nogil=True, fastmath=fastmath, _nrt=False, **options)(function)
     if not config.DISABLE_JIT:
         try:
             compiled._cache = _Cache(function)  # what cache=True does, with the cache of our own

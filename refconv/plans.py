@@ -283,8 +283,8 @@ def _merged(signal: Shape, windows: Shape, axes: Sequence[Axis]) -> tuple[Shape,
 def _nanoseconds(number: int, wide: bool, elements: int, itemsize: int, groups: int) -> int:
     """Return about how long a thread takes for such a number of products, of arrays of so many elements.
 
-    With wide tiles it adds 40 products in a nanosecond in float64, 80 in float32. A group takes it a microsecond, for
-    its many short rows.
+    With wide tiles it adds 40 products in a nanosecond in float64, 80 in float32. A group counts for a microsecond
+    more, with its many short rows.
     """
     return (number * itemsize // 320 if wide else number // 2) + elements // 2 + 1000 * groups
 
