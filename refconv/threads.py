@@ -15,7 +15,7 @@ from typing import Any
 
 from numba import config
 
-ENOUGH = 200_000
+ENOUGH = 100_000
 """Steps of a loop (reads of an element, about a nanosecond each) that are worth another thread."""
 
 _lock = Lock()
