@@ -18,12 +18,12 @@ from refconv.arguments import Array
 from refconv.geometry import Window
 
 PATHS = ("auto", "definition", "fast")
-ENOUGH = 30_000
+ENOUGH = 20_000
 """Products from which on the fast path is faster: before it, planning costs more than the loops.
 
 Measured (``pytest bench/test_convolutions.py -k crossover``), forward and backward: of shapes that were seen before,
-the definition takes 0.9 times as long at 9,000 products and 2.1 times at 37,000; of new ones, which have to be planned,
-0.7 times at 37,000 and 1.1 times at 83,000.
+the definition takes 1.0 times as long at 9,000 products and 2.0 times at 37,000; of new ones, which have to be planned,
+0.4 times at 9,000 and 0.9 times at 37,000.
 """
 
 _path: ContextVar[str] = ContextVar("refconv.path", default="auto")
