@@ -1,11 +1,18 @@
 """What is compiled is kept on disk, whoever else is at it; where that can't be, it costs time alone."""
 
 import os
+import shutil
 import subprocess
 import sys
+from itertools import pairwise
+from pathlib import Path
 
+import numpy as np
 import pytest
 from numba import config
+from numba.core.errors import NumbaError
+
+from refconv import kernels
 
 pytestmark = pytest.mark.skipif(
     bool(config.DISABLE_JIT or config.BOUNDSCHECK), reason="runs where code is compiled as users do"
@@ -94,3 +101,27 @@ def test_code_with_and_without_bounds_checks_is_kept_apart(tmp_path):
     assert {name.replace("-checked", "") for name in names if "-checked" in name} == {
         n for n in names if "-checked" not in n
     }
+
+
+def test_edits_of_what_loops_of_other_files_are_compiled_with_are_noticed(tmp_path):
+    copy = tmp_path / "refconv"
+    shutil.copytree(Path(kernels.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    kept = []
+    for edited in (None, None, *kernels._SHARED):
+        if edited is not None:
+            os.utime(copy / edited, (0, 0))
+        stderr_of(
+            start(tmp_path / "cache", "float32", code=f"import sys\nsys.path.insert(0, {str(tmp_path)!r})" + CALL)
+        )
+        kept.append(files(tmp_path / "cache", "nbc"))
+    assert kept[0] == kept[1] != {}
+    assert all(before != after for before, after in pairwise(kept[1:]))
+
+
+def test_a_loop_that_allocates_is_refused():
+    @kernels.kernel
+    def allocating(count):
+        return np.empty(count).size
+
+    with pytest.raises(NumbaError, match="empty"):
+        allocating(3)
