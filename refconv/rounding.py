@@ -171,7 +171,8 @@ def einsum(subscripts: str, x: Any, y: Any) -> Any:
 
     def sums(one: Array, other: Array) -> Array:
         total: Array = np.einsum(subscripts, one, other)
-        return total
+        # Of an empty array with a stride of 0, NumPy 2.4 takes what lies in its memory times 0, which may be NaN.
+        return total if one.size and other.size else np.zeros_like(total)
 
     like = next((array for array in (x, y) if isinstance(array, Rounded)), None)
     if like is None:

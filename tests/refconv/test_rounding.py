@@ -4,6 +4,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given
+from numpy.lib.stride_tricks import as_strided
 
 from refconv.bounds import FLOAT32, FLOAT64, TF32
 from refconv.rounding import (
@@ -23,6 +24,12 @@ from refconv.rounding import (
 
 SEEDS = st.integers(0, 2**32 - 1)
 UNIT = 2.0**-24 + 2.0**-53
+
+
+def test_a_sum_of_no_products_is_zero_whatever_lies_in_memory():
+    nan = np.full(1, np.nan)
+    x, y = (as_strided(nan, (0, length, 1), (stride, 0, 0)) for length, stride in ((2, 0), (1, 8)))
+    assert einsum("ncp,nkp->ck", x, y).tolist() == [[0], [0]]
 
 
 def lifted(*values):
