@@ -4,7 +4,7 @@ import math
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 
 from refconv import plans, tiles
 from refconv.geometry import output_size, read_window
@@ -26,7 +26,7 @@ def test_what_all_threads_lay_out_stays_under_three_times_both_arrays(
     batch, channels, size, kernel, stride, dilation, itemsize, threads
 ):
     window = read_window((kernel,) * 2, stride=stride, padding=kernel // 2, dilation=dilation)
-    assume(all(extent <= length + kernel // 2 * 2 for extent, length in zip(window.extent, size, strict=True)))
+    size = tuple(max(length, extent) for length, extent in zip(size, window.extent, strict=True))
     output = output_size(size, window)
     signal, grad, weight = (batch, channels[0], *size), (batch, channels[1], *output), (*channels[::-1], kernel, kernel)
     found = [
