@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,8 +23,9 @@ from numba import config
 import refconv
 from bench.timing import interleaved
 from properties import content
-from refconv import conv, conv_backward, dispatch, plans
+from refconv import conv, conv_backward, conv_transpose, dispatch, plans
 from refconv.arguments import Array
+from refconv.geometry import read_window
 
 ROUNDS = 7
 BATCHES = 1, 8
@@ -283,6 +285,28 @@ def test_the_cost_of_a_product_at_any_size(benchmark: Any, figure: Callable[[str
     figure(f"{dtype}: nanoseconds for a product, by their number: {shown}; within {spread:.2f} times")
 
 
+def test_what_is_laid_out(figure: Callable[[str], None]) -> None:
+    shares, held = [], []
+    for layer, batch, itemsize in product(LAYERS, BATCHES, (4, 8)):
+        rank, threads = len(layer.size), config.NUMBA_NUM_THREADS
+        window = read_window((layer.kernel,) * rank, stride=layer.stride, padding=layer.padding, dilation=1)
+        signal, grad = (batch, layer.in_channels, *layer.size), (batch, layer.out_channels, *layer.output)
+        weight = layer.out_channels, layer.in_channels // layer.groups, *window.kernel
+        found: list[plans.Sums | plans.Products] = [
+            plans.correlation(signal, weight, window, layer.groups, layer.output, itemsize, threads),
+            *plans.transposed(grad, weight, window, layer.groups, layer.size, itemsize, threads).sweeps,
+            plans.products(grad, signal, window, layer.groups, itemsize, threads),
+        ]
+        for plan in found:
+            workers = plans.workers(plan.load)
+            shares.append(workers * plan.cut.room / (math.prod(signal) + math.prod(grad)))
+            held.append(workers * plan.load.held * itemsize / 2**20)
+    figure(
+        f"laid out by all threads at once, in elements of input and output: at most {max(shares):.2f} times, by the "
+        f"median {statistics.median(shares):.2f}; with sums and weights at most {max(held):.0f} MiB"
+    )
+
+
 def test_the_crossover(benchmark: Any, figure: Callable[[str], None]) -> None:
     found = {}
     for channels, length in ((2, 8), (4, 8), (4, 16), (8, 12), (8, 16), (8, 24), (16, 24)):
@@ -301,6 +325,23 @@ def test_the_crossover(benchmark: Any, figure: Callable[[str], None]) -> None:
         f"definition's time over the fast path's, of a shape seen before and of a new one, by products "
         f"(taken from {dispatch.ENOUGH}): {shown}"
     )
+
+
+def test_the_crossover_of_sweeps(figure: Callable[[str], None]) -> None:
+    found = {}
+    for channels, kernel, length in ((8, 8, 4), (64, 16, 2), (32, 8, 8), (64, 8, 8), (64, 4, 16)):
+        signal = content("normal", (1, channels, length, length), "float64", 0)
+        weight = content("normal", (channels, channels, kernel, kernel), "float64", 1)
+        calls = {path: partial(_transposed, path, signal, weight, kernel) for path in ("definition", "fast")}
+        medians = interleaved(calls, ROUNDS)
+        found[signal.size * channels] = medians["definition"] / medians["fast"]
+    shown = ", ".join(f"{products}: {ratio:.2f}" for products, ratio in found.items())
+    figure(f"the same, transposed, with a stride of the kernel's size, by products of each sweep: {shown}")
+
+
+def _transposed(path: str, signal: Array, weight: Array, stride: int) -> None:
+    with refconv.using(path):
+        conv_transpose(signal, weight, stride=stride)
 
 
 def _planned_anew(layer: Layer, input: Array, weight: Array, grad_output: Array) -> None:

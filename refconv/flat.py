@@ -52,7 +52,7 @@ from refconv import plans, tiles
 from refconv.arguments import Array
 from refconv.geometry import Window
 from refconv.kernels import helper, kernel, summing
-from refconv.threads import share, workers_for
+from refconv.threads import share
 from refconv.tiles import add_outer, add_products, add_totals, clear, copy, copy_second, lanes, read, write, zeros
 
 _ROWS, _COLUMNS = tiles.WIDE
@@ -126,7 +126,7 @@ def _of_all_phases(weights: Array, numbers: Array) -> Array:
 
 def _scratch(load: plans.Load, like: Array) -> Array:
     """Return the room that each worker needs, which begins where no vector crosses a line of the cache."""
-    workers = max(1, min(workers_for(load.units, load.nanoseconds), load.workers))
+    workers = plans.workers(load)
     width = tiles.BYTES // like.itemsize
     elements = -(-load.held // width) * width
     room = np.empty(workers * elements + width, like.dtype)

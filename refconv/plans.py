@@ -17,6 +17,7 @@ from refconv import tiles
 from refconv.arguments import Array
 from refconv.geometry import Triple, Window, lifted
 from refconv.layout import Axis, Layout, are_positions, forward, lay_out, phases, tap_numbers, three, united
+from refconv.threads import workers_for
 
 FEW = 4  # outputs of a group: with fewer, the narrow tile is faster
 TOGETHER = 192  # pairs of channel and tap in a block: a tile's vectors of them fit the first-level cache
@@ -127,6 +128,11 @@ class Products(NamedTuple):
     load: Load
 
 
+def workers(load: Load) -> int:
+    """Return how many threads the work is given to."""
+    return max(1, min(workers_for(load.units, load.nanoseconds), load.workers))
+
+
 def filled(outputs: int) -> int:
     """Return how many outputs of a group there are with those that fill up a wide tile."""
     return outputs if outputs < FEW else _up(outputs, tiles.WIDE[0])
@@ -189,7 +195,8 @@ def products(grad: Shape, signal: Shape, window: Window, groups: int, itemsize: 
     steps = -(-channels // together)
     pitch = layout.starts.size * width
     part = min(_part(groups * steps, outputs, rows, threads), OUTPUTS)
-    bunch = _bunch(groups, outputs * pitch, threads) if not wide and steps == 1 and part >= outputs else 1
+    many = not wide and steps == 1 and part >= outputs
+    bunch = _bunch(groups, outputs * pitch, channels * layout.size, most, threads) if many else 1
     block = _up(max(1, SUMS // layout.size) * taps, columns)
     bases = np.zeros(_up(together * taps, columns), np.int64)
     bases[: together * taps] = _repeated(layout.bases, together, layout.size)
@@ -236,7 +243,7 @@ def _sums(
     slots, columns = (SLOTS, 1) if wide else (MANY_SLOTS, columns)
     layout = lay_out(counts, tuple(axes), slots, columns, channels, width, most)
     pitch = layout.starts.size * width
-    bunch = _bunch(groups, outputs * pitch, threads)
+    bunch = _bunch(groups, outputs * pitch, channels * layout.size, most, threads)
     boxes = math.prod(-(-count // length) for count, length in zip(counts, layout.box, strict=True))
     boxes *= -(-groups // bunch)
     part = _part(boxes, outputs, rows, threads)
@@ -289,9 +296,12 @@ def _nanoseconds(number: int, wide: bool, elements: int, itemsize: int, groups: 
     return (number * itemsize // 320 if wide else number // 2) + elements // 2 + 1000 * groups
 
 
-def _bunch(groups: int, sums: int, threads: int) -> int:
-    """Return how many groups a unit has, of so many sums each: enough for every thread, and not many."""
-    return max(1, min(BUNCH // sums, groups // (4 * threads)))
+def _bunch(groups: int, sums: int, laid_out: int, most: int, threads: int) -> int:
+    """Return how many groups a unit has, of so many sums each: enough for every thread, and not many.
+
+    Nor is more laid out than is allowed, so much for each.
+    """
+    return max(1, min(BUNCH // sums, groups // (4 * threads), most // laid_out))
 
 
 def _part(others: int, outputs: int, rows: int, threads: int) -> int:

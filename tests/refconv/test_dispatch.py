@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 
 from properties import content
-from refconv import InvalidTypeError, InvalidValueError, conv, conv_backward, correlation, dispatch, flat, using
+from refconv import (
+    InvalidTypeError,
+    InvalidValueError,
+    conv,
+    conv_backward,
+    conv_transpose,
+    correlation,
+    dispatch,
+    flat,
+    using,
+)
 
 
 @pytest.fixture
@@ -33,6 +43,23 @@ def test_there_is_enough_to_do_from_so_many_products_on(taken, monkeypatch):
     assert taken.pop() == "refconv.correlation"
     call(3)
     assert taken.pop() == "refconv.flat"
+
+
+@pytest.mark.parametrize(("stride", "path"), [(1, "flat"), (2, "correlation")])
+def test_each_sweep_of_a_transposed_correlation_needs_enough_to_do(monkeypatch, stride, path):
+    taken = []
+    for module in (correlation, flat):
+
+        def called(*arguments, name=module.__name__, correlate=module.correlate_transposed):
+            taken.append(name)
+            return correlate(*arguments)
+
+        monkeypatch.setattr(module, "correlate_transposed", called)
+    monkeypatch.setattr(dispatch, "ENOUGH", 2 * 2 * 5 * 3)
+    conv_transpose(
+        content("integer", (1, 2, 5), "float64", 0), content("integer", (2, 2, 3), "float64", 1), stride=stride
+    )
+    assert taken == [f"refconv.{path}"]
 
 
 def test_either_way_can_be_forced_and_blocks_nest(taken):

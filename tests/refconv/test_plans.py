@@ -4,7 +4,7 @@ import math
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 
 from refconv import plans, tiles
 from refconv.geometry import output_size, read_window
@@ -12,27 +12,44 @@ from refconv.geometry import output_size, read_window
 SIZES = st.tuples(*[st.sampled_from([7, 14, 28, 56])] * 2)
 
 
+@example(  # nine times, where groups are taken in bunches whatever they lay out
+    batch=1,
+    groups=64,
+    channels=(3, 1),
+    size=(7, 7),
+    kernel=7,
+    same=True,
+    stride=1,
+    dilation=20,
+    itemsize=4,
+    threads=1,
+)
 @given(
     batch=st.sampled_from([1, 8]),
-    channels=st.tuples(*[st.sampled_from([3, 16, 100, 512])] * 2),
+    groups=st.sampled_from([1, 64, 1024]),
+    channels=st.tuples(*[st.sampled_from([1, 3, 16, 512])] * 2),
     size=SIZES,
     kernel=st.integers(1, 7),
+    same=st.booleans(),
     stride=st.integers(1, 3),
     dilation=st.integers(1, 20),
     itemsize=st.sampled_from([4, 8]),
     threads=st.sampled_from([1, 2, 64]),
 )
 def test_what_all_threads_lay_out_stays_under_three_times_both_arrays(
-    batch, channels, size, kernel, stride, dilation, itemsize, threads
+    batch, groups, channels, size, kernel, same, stride, dilation, itemsize, threads
 ):
-    window = read_window((kernel,) * 2, stride=stride, padding=kernel // 2, dilation=dilation)
-    size = tuple(max(length, extent) for length, extent in zip(size, window.extent, strict=True))
+    padding = dilation * (kernel // 2) if same else 0
+    window = read_window((kernel,) * 2, stride=stride, padding=padding, dilation=dilation)
+    size = tuple(max(length, extent - 2 * padding) for length, extent in zip(size, window.extent, strict=True))
     output = output_size(size, window)
-    signal, grad, weight = (batch, channels[0], *size), (batch, channels[1], *output), (*channels[::-1], kernel, kernel)
+    ins, outs = channels
+    signal, grad = (batch, groups * ins, *size), (batch, groups * outs, *output)
+    weight = (groups * outs, ins, kernel, kernel)
     found = [
-        plans.correlation(signal, weight, window, 1, output, itemsize, threads),
-        *plans.transposed(grad, weight, window, 1, size, itemsize, threads).sweeps,
-        plans.products(grad, signal, window, 1, itemsize, threads),
+        plans.correlation(signal, weight, window, groups, output, itemsize, threads),
+        *plans.transposed(grad, weight, window, groups, size, itemsize, threads).sweeps,
+        plans.products(grad, signal, window, groups, itemsize, threads),
     ]
     for plan in found:
         laid_out = max(1, min(threads, plan.load.workers)) * (plan.cut.room - 2 * tiles.BYTES // itemsize)
