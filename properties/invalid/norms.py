@@ -55,6 +55,11 @@ def _other_shape(case: Case) -> dict[str, object]:
     return {"normalized_shape": (last + 1,)} if others or last else {}
 
 
+def _more_axes(case: Case) -> dict[str, object]:
+    """Normalize over an axis more than there is; of an empty batch, over one of size 1, since 0 breaks another rule."""
+    return {"normalized_shape": (1, *(length or 1 for length in shape(case, "input")))}
+
+
 _COMMON = [*real_rows("eps", at_least=0), *_shape_rows("weight", "bias")]
 _NORMALIZED = "be an int or a sequence of at least one int"
 _LAST = "be the sizes of input's last axes"
@@ -83,7 +88,7 @@ ROWS: Mapping[str, list[Breakage]] = {
             for value in (0, -1, (0,), (LARGEST + 1,))
         ],
         Breakage("normalized_shape", _LAST, _other_shape),
-        Breakage("normalized_shape", _LAST, lambda case: {"normalized_shape": (1, *shape(case, "input"))}),
+        Breakage("normalized_shape", _LAST, _more_axes),
         Breakage("normalized_shape", _LAST, with_array("input", lambda array: array[..., :0])),
     ],
     "instance_norm": [
