@@ -1,12 +1,12 @@
 """The oracle: run an implementation over generated cases, judge it by error bounds, and shrink what fails."""
 
+from oracle.checking import check
 from oracle.deviations import Deviation
 from oracle.files import FileError
 from oracle.judge import Verdict, compare
 from oracle.replay import replay
 from oracle.report import Failure, Report, Tally
 from oracle.running import Unsupported
-from oracle.search import check
 from oracle.subjects import LoadError, load, subject
 
 __all__ = [

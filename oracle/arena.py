@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import ml_dtypes
 import numpy as np
 
 from refconv.arguments import Array
@@ -63,7 +64,7 @@ class Arena:
                 continue
             low, high = _span(array)
             begin = _aligned(end + MARGIN)
-            placed.append(Placed(array.dtype.str, array.shape, array.strides, begin - low))
+            placed.append(Placed(_spelled(array.dtype), array.shape, array.strides, begin - low))
             end = begin + high - low
         end = _aligned(end + MARGIN)
         if end + room > len(self.memory):
@@ -82,7 +83,7 @@ class Arena:
                 placed[name] = None
                 continue
             fits = begin + array.nbytes <= len(self.memory)
-            placed[name] = place = Placed(array.dtype.str, array.shape, None, begin if fits else None)
+            placed[name] = place = Placed(_spelled(array.dtype), array.shape, None, begin if fits else None)
             if fits:
                 self.get(place)[...] = array
                 begin = _aligned(begin + array.nbytes)
@@ -101,6 +102,11 @@ def _anonymous() -> int:
         return os.memfd_create("refconv")
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
+
+
+def _spelled(dtype: np.dtype[Any]) -> str:
+    """Return what ``np.dtype`` makes `dtype` of: its name, where ml_dtypes is what NumPy knows it by."""
+    return dtype.name if dtype.kind == "V" and hasattr(ml_dtypes, dtype.name) else dtype.str
 
 
 def _span(array: Array) -> tuple[int, int]:

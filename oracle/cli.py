@@ -13,14 +13,14 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from oracle.checking import check
 from oracle.files import keep
 from oracle.isolation import MEMORY_LIMIT, TIME_LIMIT
 from oracle.replay import replay
 from oracle.report import Failure, Report
-from oracle.search import check
 from oracle.subjects import LoadError
 from oracle.terminal import show
-from properties.strategies import DTYPES
+from properties.arrays import DTYPES
 from refconv import ARITHMETICS, operators
 
 CASES = Path(".refconv")
@@ -116,9 +116,10 @@ def check_command(
     names = list(dict.fromkeys(chosen)) or list(operators)
     saved = _Saved({"to_json": to_json, "to_junit": to_junit, "to_html": to_html}, folder)
     status = 130
-    with _terminated(), _progress(names, examples) as progress:
+    with _terminated() as insist, _progress(names, examples) as progress:
 
         def step(report: Report) -> None:
+            insist()
             progress(report)
             saved.as_it_goes(report)
 
@@ -145,7 +146,8 @@ def check_command(
                 raise
             report = saved.report
             status = interrupt.args[0] if interrupt.args else status
-    show(report, Console())
+    console = Console()
+    show(report, console if console.is_terminal else Console(width=120))
     for failure, file in saved.all_of(report):
         click.echo(f"{failure.operator} {failure.direction} is kept: refconv replay {file} {subject}")
     return status
@@ -210,16 +212,27 @@ class _Saved:
 
 
 @contextmanager
-def _terminated() -> Iterator[None]:
-    """Take a request to end as an interrupt, so that what was found is written."""
+def _terminated() -> Iterator[Callable[[], None]]:
+    """Take a request to end as an interrupt, so that what was found is written.
+
+    Yield what raises it once more: in a callback of the garbage collector, say, an exception is lost.
+    """
+    asked: list[int] = []
 
     def interrupt(number: int, _: object) -> None:
+        asked.append(128 + number)
         raise KeyboardInterrupt(128 + number)
 
+    def again() -> None:
+        if asked:
+            raise KeyboardInterrupt(asked[-1])
+
     ending = {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}  # Windows has no SIGHUP
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # who ignores it goes on to
+        ending.add(signal.SIGINT)
     before = {number: signal.signal(number, interrupt) for number in ending}
     try:
-        yield
+        yield again
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

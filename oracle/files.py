@@ -3,7 +3,6 @@
 import json
 import os
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,8 @@ from properties.fields import FieldsError, from_fields, to_fields
 if TYPE_CHECKING:
     from oracle.report import Failure
 
+REFUSES = "refuses what makes no sense"
+"""The law that a call breaks which the reference refuses, and the implementation doesn't."""
 CASE = "refconv case"
 REPORT = "refconv report"
 VERSION = 1
@@ -41,9 +42,10 @@ def header(kind: str) -> dict[str, object]:
     return {"format": kind, "format_version": VERSION}
 
 
-def call_fields(calls: Sequence[Call]) -> list[dict[str, Any]]:
-    """Return `calls` as plain data."""
-    return [{"direction": direction, **to_fields(case)} for case, direction in calls]
+def call_fields(failure: "Failure") -> list[dict[str, Any]]:
+    """Return the calls that show `failure` as plain data; what makes no sense is marked so."""
+    mark = {"makes_sense": False} if failure.law == REFUSES else {}
+    return [{"direction": direction, **mark, **to_fields(case)} for case, direction in failure.calls]
 
 
 def keep(folder: Path, subject: str, failure: "Failure") -> Path:
@@ -51,7 +53,7 @@ def keep(folder: Path, subject: str, failure: "Failure") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     words = [re.sub(r"[^\w.@-]+", "_", subject).strip("."), failure.operator, failure.direction]
     path = folder / f"{'-'.join(words)}.json"
-    write(path, json.dumps({**header(CASE), "calls": call_fields(failure.calls)}) + "\n")
+    write(path, json.dumps({**header(CASE), "calls": call_fields(failure)}) + "\n")
     return path
 
 
@@ -113,4 +115,8 @@ def _call(fields: Any) -> Call:
     direction = fields["direction"]
     if direction not in DIRECTIONS:
         raise FieldsError(f"direction must be one of {', '.join(DIRECTIONS)}")
-    return from_fields({name: value for name, value in fields.items() if name != "direction"}), direction
+    makes_sense = fields.get("makes_sense", True)
+    if type(makes_sense) is not bool:
+        raise FieldsError("makes_sense must be true or false")
+    described = {name: value for name, value in fields.items() if name not in {"direction", "makes_sense"}}
+    return from_fields(described, makes_sense=makes_sense), direction

@@ -110,6 +110,12 @@ class Isolated:
         version: str | None = self._description["version"]
         return version
 
+    @property
+    def made(self) -> str | None:
+        """Python that makes the implementation."""
+        made: str | None = self._description["made"]
+        return made
+
     def offers(self, operator: str, direction: str) -> bool:
         """Whether the implementation has the function."""
         return function_name(operator, direction) in self._description["offered"]

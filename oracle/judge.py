@@ -2,16 +2,19 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from oracle.deviations import Deviation
-from oracle.running import DIRECTIONS, InProcess, Results, Runner
+from oracle.running import DIRECTIONS, InProcess, Outcome, Runner
 from oracle.subjects import resolve
+from oracle.values import Expected, judged
 from properties import Case
-from refconv import ARITHMETICS, Arithmetic, Bound
+from properties.case import doubled
+from refconv import ARITHMETICS, Arithmetic, Bound, InvalidTypeError, InvalidValueError
 from refconv.arguments import Array
+from refconv.bounds import over
 
 _SEVERITY = ("absent", "passed", "declined", "failed")
 
@@ -24,7 +27,8 @@ class Verdict:
     direction: str  # "forward" or "backward"
     reason: str | None = None
     exact: bool = False  # equality was demanded
-    vacuous: bool = False  # a result is all zero, or no larger than its bound: it proves little
+    vacuous: bool = False  # a result is all zero, or no larger than its bound, though not empty: it proves little
+    empty: bool = False  # there is nothing to compute with: little but shapes was judged
     worst: float = 0.0  # the largest error, in units of the statistical bound
     deviation: Deviation | None = None  # the known one that the case matches
     ended: bool = False  # its process, too
@@ -40,11 +44,23 @@ class Verdict:
         return self.status == "passed"
 
 
-class Expected(NamedTuple):
-    """What a result should be, and how far from it it may lie."""
+class Refused(NamedTuple):
+    """What is expected of a call that makes no sense: that it isn't answered."""
 
-    value: Array
-    bound: Bound
+    rule: str  # which it breaks, in the reference's words
+
+
+Expectation = dict[str, Expected | None] | Refused
+
+
+class Observation(NamedTuple):
+    """What an implementation did with a case, and what it should have done."""
+
+    case: Case
+    direction: str
+    outcome: Outcome
+    expected: Expectation
+    arithmetic: Arithmetic
 
 
 def compare(
@@ -61,7 +77,7 @@ def compare(
     implementation : object
         Anything that offers functions named as the operators, or its name, as :func:`oracle.load` takes it.
     case : Case
-        The call.
+        The call. One that the reference refuses must be refused.
     directions : iterable of str
         "forward", "backward" or both.
     arithmetic : str, optional
@@ -94,7 +110,7 @@ def read_arithmetic(name: str | None, dtype: str) -> Arithmetic:
     fitting = [known for known in ARITHMETICS.values() if known.storage >= least]
     for known in fitting:
         if known.name == (name or dtype):
-            return known
+            return over(known, dtype)
     names = ", ".join(known.name for known in fitting)
     raise ValueError(f"arithmetic must be one of {names} where dtype is {dtype}, got {name!r}")
 
@@ -103,19 +119,70 @@ def judge(runner: Runner, case: Case, direction: str, arithmetic: Arithmetic) ->
     """Run one case in one direction, and judge it."""
     if not runner.offers(case.operator, direction):
         return Verdict("absent", direction)
+    return verdict(observe(runner, case, direction, arithmetic))
+
+
+def observe(runner: Runner, case: Case, direction: str, arithmetic: Arithmetic) -> Observation:
+    """Run one case in one direction, which the implementation must offer, beside the reference."""
     outcome = runner.start(case, direction)
     expected = expectation(case, direction, arithmetic)  # while it runs, if it does so elsewhere
-    status, results, reason, deviation = outcome()
+    return Observation(case, direction, outcome(), expected, arithmetic)
+
+
+def verdict(observation: Observation) -> Verdict:
+    """Judge what was observed."""
+    case, direction, (status, results, reason, deviation), expected, arithmetic = observation
+    ended = status == "ended"
+    if isinstance(expected, Refused):
+        reason = _answered(observation, expected)
+        status = "passed" if reason is None else "failed"
+        return Verdict(status, direction, reason=reason, deviation=deviation, ended=ended)
     if status == "declined":
         return Verdict("declined", direction, reason=reason, deviation=deviation)
     if status != "returned":
-        return Verdict("failed", direction, reason=reason, deviation=deviation, ended=status == "ended")
-    return _verdict(results, expected, case, direction, arithmetic, deviation)
+        return Verdict("failed", direction, reason=reason, deviation=deviation, ended=ended)
+    every = [judged(name, results[name], item, case, direction, arithmetic) for name, item in expected.items()]
+    reasons = [result.reason for result in every if result.reason is not None]
+    empty = case.grad_output.size == 0 or any(array is not None and array.size == 0 for array in case.inputs)
+    return Verdict(
+        "failed" if reasons else "passed",
+        direction,
+        reason="; ".join(reasons) or None,
+        exact=all(result.exact for result in every),
+        vacuous=any(result.vacuous for result in every) and not empty,
+        empty=empty,
+        worst=max(result.worst for result in every),
+        deviation=deviation,
+    )
 
 
-def expectation(case: Case, direction: str, arithmetic: Arithmetic) -> dict[str, Expected | None]:
+def _answered(observation: Observation, refused: Refused) -> str | None:
+    """Return what is wrong with the answer to a call that makes no sense; None where it was refused."""
+    status, _, reason, _ = observation.outcome
+    if status in {"raised", "declined"}:
+        return None
+    did = "returned a result" if status == "returned" else reason
+    return f"must refuse a call that makes no sense ({refused.rule}): {did}"
+
+
+def expectation(case: Case, direction: str, arithmetic: Arithmetic) -> Expectation:
     """Return the reference's results in float64 with their bounds, by name; None where an input was None."""
-    grad_output, *inputs = map(_doubled, case.arrays.values())
+    arrays = [doubled(array) for array in case.arrays.values()]
+    try:
+        expected = _computed(case, direction, arithmetic, arrays)
+    except (InvalidTypeError, InvalidValueError) as error:
+        return Refused(str(error))
+    if all(array is None or np.isfinite(array).all() for array in arrays) or all(map(_bounded, expected.values())):
+        return expected
+    finite = [array if array is None else np.where(np.isfinite(array), array, 0) for array in arrays]
+    untouched = _computed(case, direction, arithmetic, finite)
+    return {name: _bounded_as(item, untouched[name]) for name, item in expected.items()}
+
+
+def _computed(
+    case: Case, direction: str, arithmetic: Arithmetic, arrays: Iterable[Array | None]
+) -> dict[str, Expected | None]:
+    grad_output, *inputs = arrays
     row = case.row
     with np.errstate(all="ignore"):  # what isn't finite is compared as it is
         if direction == "forward":
@@ -133,76 +200,26 @@ def expectation(case: Case, direction: str, arithmetic: Arithmetic) -> dict[str,
     }
 
 
-def _doubled(array: Array | None) -> Array | None:
-    """Return `array` in float64; what holds indices stays as it is."""
-    return array if array is None or array.dtype.kind == "i" else array.astype(np.float64)
+def _bounded(item: Expected | None) -> bool:
+    """Whether all that is finite has a finite bound, and what isn't finite has none that lets anything pass."""
+    if item is None:
+        return True
+    limit = item.bound.limit
+    return bool(np.where(np.isfinite(item.value), np.isfinite(limit), ~np.isposinf(limit)).all())
 
 
-class _Judged(NamedTuple):
-    """What became of one result."""
+def _bounded_as(item: Expected | None, untouched: Expected | None) -> Expected | None:
+    """Return `item` with the bound of `untouched` where what isn't finite has no part in the value.
 
-    reason: str | None  # what is wrong with it
-    exact: bool = True
-    vacuous: bool = False
-    worst: float = 0.0
-
-
-def _verdict(
-    results: Results,
-    expected: dict[str, Expected | None],
-    case: Case,
-    direction: str,
-    arithmetic: Arithmetic,
-    deviation: Deviation | None,
-) -> Verdict:
-    judged = [_judged(name, results[name], item, case.dtype, arithmetic) for name, item in expected.items()]
-    reasons = [result.reason for result in judged if result.reason is not None]
-    return Verdict(
-        "failed" if reasons else "passed",
-        direction,
-        reason="; ".join(reasons) or None,
-        exact=all(result.exact for result in judged),
-        vacuous=any(result.vacuous for result in judged),
-        worst=max(result.worst for result in judged),
-        deviation=deviation,
-    )
-
-
-def _judged(
-    name: str, got: Array | None, expected: Expected | None, dtype: np.dtype[Any], arithmetic: Arithmetic
-) -> _Judged:
-    if expected is None or got is None:
-        same = got is None and expected is None
-        return _Judged(None if same else f"{name} must be {_kind(expected)}, got {_kind(got)}")
-    value, bound = expected
-    limit = bound.limit
-    exact, vacuous = not limit.any(), value.dtype.kind == "f" and bool((limit >= abs(value)).all())
-    if got.shape != value.shape:
-        return _Judged(f"{name} must have shape {value.shape}, got {got.shape}", exact, vacuous)
-    stored = value.dtype if value.dtype.kind == "i" else dtype
-    if got.dtype != stored:
-        return _Judged(f"{name} must have dtype {stored}, got {got.dtype}", exact, vacuous)
-    with np.errstate(all="ignore"):  # what isn't finite has no error, but must be the same
-        errors = abs(got.astype(np.float64) - value)
-        ratios = errors / bound.statistical
-    right = (errors <= limit) | np.isposinf(limit)  # beyond the format's range, anything goes
-    finite = np.isfinite(value)
-    if not finite.all():
-        right = np.where(finite, right, (got == value) | (np.isnan(got) & np.isnan(value)))
-    if right.all():
-        return _Judged(None, exact, vacuous, float(np.max(ratios, initial=0.0, where=np.isfinite(ratios))))
-    return _Judged(_fault(name, got, expected, errors, ~right, arithmetic), exact, vacuous)
-
-
-def _fault(name: str, got: Array, expected: Expected, errors: Array, wrong: Array, arithmetic: Arithmetic) -> str:
-    index = tuple(int(i) for i in np.argwhere(wrong)[0])
-    limit = expected.bound.limit[index]
-    margin = f"± {limit:.2g}" if limit else "exactly"
-    where = f"{name}[{', '.join(map(str, index))}] = {got[index]!s}, expected {expected.value[index]:.9g} {margin}"
-    inaccurate = bool((errors[wrong] <= expected.bound.rigorous[wrong]).all())
-    fault = f"less accurate than {arithmetic.name}" if inaccurate else "wrong"
-    return f"{where} ({np.count_nonzero(wrong)} of {wrong.size} {fault})"
-
-
-def _kind(value: object) -> str:
-    return "None" if value is None else "an array"
+    A bound that holds a sum over the whole array is no number where one of its elements isn't. What isn't finite with
+    or without it, such as 0 / 0, keeps a bound that says so; what comes of it has none.
+    """
+    if item is None or untouched is None:
+        return item
+    finite = np.isfinite(item.value)
+    apart = np.where(finite, item.value == untouched.value, ~np.isfinite(untouched.value))
+    errors = [
+        np.where(apart, without, np.where(finite, beside, 0))
+        for without, beside in zip(untouched.bound, item.bound, strict=True)
+    ]
+    return item._replace(bound=Bound(*errors))

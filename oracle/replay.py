@@ -4,11 +4,11 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
+from oracle.checking import runner_of
 from oracle.files import read_calls
 from oracle.isolation import MEMORY_LIMIT, TIME_LIMIT
 from oracle.judge import Verdict, judge, read_arithmetic
 from oracle.running import Call
-from oracle.search import runner_of
 
 
 def replay(

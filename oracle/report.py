@@ -1,6 +1,7 @@
 """What a check found: for the terminal, as JSON, as JUnit XML and as HTML."""
 
 import json
+import math
 import platform
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,16 +24,17 @@ class Tally:
 
     operator: str
     direction: str
+    promised: int = 24  # significand bits of the numbers that the arithmetic multiplies
+    dtype_bits: int = 24  # significand bits of the arrays' dtype
     cases: int = 0
     passed: int = 0
     declined: int = 0
     exact: int = 0
     vacuous: int = 0
+    empty: int = 0
+    refilled: int = 0  # cases on integers that were vacuous, and got other integers
+    refused: int = 0  # calls that make no sense, as they should be
     worst: float = 0.0  # error, in units of the statistical bound
-
-    def clear(self) -> None:
-        """Begin anew."""
-        self.__init__(self.operator, self.direction)  # type: ignore[misc]
 
     def add(self, verdict: Verdict) -> None:
         """Count one verdict."""
@@ -41,7 +43,25 @@ class Tally:
         self.declined += verdict.status == "declined"
         self.exact += verdict.exact
         self.vacuous += verdict.vacuous
-        self.worst = max(self.worst, verdict.worst)
+        self.empty += verdict.empty
+        self.worst = max(self.worst, verdict.worst if verdict.passed else 0.0)
+
+    @property
+    def bits(self) -> int | None:
+        """The significand bits in which the implementation worked, by its worst error; None where all was exact.
+
+        A correct one's worst error is about twice the statistical bound.
+        """
+        if not self.worst:
+            return None
+        return min(self.dtype_bits, round(self.promised + 1 - math.log2(self.worst)))
+
+    @property
+    def imprecision(self) -> str | None:
+        """What is said of results that are less accurate than their dtype promises."""
+        if self.bits is None or self.bits > self.dtype_bits - 4:
+            return None
+        return f"{self.bits} bits of {self.dtype_bits}: {'TF32 or float16' if self.bits > 9 else 'bfloat16'}?"
 
     @property
     def mostly_declined(self) -> bool:
@@ -66,6 +86,9 @@ class Failure:
     diagnosis: str | None  # the bug's name
     script: str  # Python that shows it
     calls: tuple[Call, ...]  # that show it, each a case and its direction: mostly one, more where one spoils another
+    cause: str | None = None  # how such a bug usually comes about
+    thread: str | None = None  # where a released library has had it
+    shown: str = ""  # the arrays, to be checked by hand
 
     def __str__(self) -> str:
         """Show the reason and the call."""
@@ -135,7 +158,7 @@ class Report:
                 {**_deviation_fields(deviation), "matched": matched, "failed": failed}
                 for deviation, matched, failed in self.deviations
             ],
-            "tallies": [vars(tally) for tally in self.tallies],
+            "tallies": [{**vars(tally), "bits": tally.bits} for tally in self.tallies],
             "seconds": round(self.seconds, 3),
             "platform": f"{platform.platform()}, Python {platform.python_version()}",
         }
@@ -169,7 +192,7 @@ class Report:
 
 
 def _failure_fields(failure: Failure) -> dict[str, Any]:
-    return {**vars(failure), "case": to_fields(failure.case), "calls": files.call_fields(failure.calls)}
+    return {**vars(failure), "case": to_fields(failure.case), "calls": files.call_fields(failure)}
 
 
 def _deviation_fields(deviation: Deviation) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from properties import Case
 from refconv.arguments import Array
 
 DIRECTIONS = ("forward", "backward")
+_LARGE = 1 << 17  # bytes beyond which memory comes from the system, which clears it
+_SPOILED = 4  # blocks of memory of a result's size: intermediates take some of them
 Results = Mapping[str, Array | None]
 Call = tuple[Case, str]  # with its direction
 
@@ -27,7 +29,7 @@ class _NoResultsError(Exception):
 class Outcome(NamedTuple):
     """What became of one call."""
 
-    status: str  # "returned", "declined", "faulty", or "ended" if it took its process along
+    status: str  # "returned", "declined", "raised", "faulty", or "ended" if it took its process along
     results: Results = MappingProxyType({})  # what was returned, by name
     reason: str | None = None  # why it was declined, or what is wrong with the call, whatever the values
     deviation: Deviation | None = None  # the known one that the case matches
@@ -43,6 +45,10 @@ class Runner(Protocol):
     @property
     def calls(self) -> Collection[Call]:
         """What was run since the process began, as far as it is remembered."""
+
+    @property
+    def made(self) -> str | None:
+        """Python that makes the implementation; None if it has no name."""
 
     hurried: bool  # whether a call that takes much longer than others did is taken to hang
 
@@ -65,8 +71,9 @@ class InProcess:
     calls: Collection[Call] = ()
     hurried = False
 
-    def __init__(self, implementation: object) -> None:
+    def __init__(self, implementation: object, made: str | None = None) -> None:
         self.implementation = implementation
+        self.made = made
         self.version = version_of(implementation)
 
     def offers(self, operator: str, direction: str) -> bool:
@@ -111,8 +118,10 @@ def call(implementation: object, case: Case, direction: str) -> Outcome:
     function: Any = function_of(implementation, case.operator, direction)
     arguments = arguments_of(case, direction)
     before = [_bits(array) for array in arguments.values()]
+    _spoil(case, direction)
     try:
-        results = _results(function(*arguments.values(), **case.attributes), case, direction)
+        results = results_of(function(*arguments.values(), **case.attributes), case, direction)
+        again = _again(implementation, function, case, direction, results)
     except Unsupported as refusal:
         return Outcome("declined", reason=_said(refusal), deviation=deviation)
     except _NoResultsError as error:
@@ -122,11 +131,32 @@ def call(implementation: object, case: Case, direction: str) -> Outcome:
     except BaseException as error:  # whatever foreign code raises is a verdict on it
         said = _said(error)
         reason = f"raised {type(error).__name__}" + (f": {said}" if said else "")
-        return Outcome("faulty", reason=reason, deviation=deviation)
+        return Outcome("raised", reason=reason, deviation=deviation)
     shared = [] if case.row.views else _shared(arguments, results)
-    reasons = [*_modified(arguments, before), *shared, *_unreadable(results, case)]
+    reasons = [*_modified(arguments, before), *shared, *_unreadable(results, case), *again]
     status = "faulty" if reasons else "returned"
     return Outcome(status, results, "; ".join(reasons) or None, deviation)
+
+
+def _spoil(case: Case, direction: str) -> None:
+    """Leave NaN in the memory that results may be given: whoever doesn't write all of theirs is seen."""
+    wanted = (case.grad_output,) if direction == "forward" else case.inputs
+    sizes = [array.nbytes for array in wanted if array is not None and array.nbytes <= _LARGE]
+    kept = [np.empty(size, np.uint8) for size in sizes for _ in range(_SPOILED)]
+    for block in kept:
+        block.fill(0xFF)
+
+
+def _again(
+    implementation: object, function: Callable[..., Any], case: Case, direction: str, results: Results
+) -> list[str]:
+    """Call once more where the implementation claims to be deterministic: the bits must be the same."""
+    if not getattr(implementation, "deterministic", False):
+        return []
+    kept = {name: _bits(value) for name, value in results.items()}
+    second = results_of(function(*arguments_of(case, direction).values(), **case.attributes), case, direction)
+    differing = [name for name, value in second.items() if _bits(value) != kept[name]]
+    return [f"{', '.join(differing)} not the same bits for the same input, which it claims"] if differing else []
 
 
 def _bits(array: Array | None) -> bytes:
@@ -141,7 +171,7 @@ def _said(error: BaseException) -> str | None:
     return lines[0] if lines else None
 
 
-def _results(returned: Any, case: Case, direction: str) -> Results:
+def results_of(returned: Any, case: Case, direction: str) -> Results:
     """Read what was returned as arrays by name: the outputs, or the gradients."""
     if direction == "forward":
         names = case.row.outputs(**case.attributes)

@@ -1,31 +1,27 @@
-"""A failing case as Python that can be pasted."""
+"""A failing case for a person: its arrays, and Python that can be pasted and needs NumPy alone."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from oracle.judge import expectation
+from oracle.judge import Observation, Refused, expectation
 from oracle.running import Call, arguments_of, function_name
 from properties import Case
 from properties.case import literal
 from refconv import Arithmetic
+from refconv.arguments import Array
 
-_FEW = 64  # elements of an expected array that a script still shows
+_FEW = 64  # elements of an array that is still shown
 
 
-def script(subject: object, calls: Sequence[Call], arithmetic: Arithmetic) -> str:
-    """Return a script that runs `calls` on `subject`, an implementation or its name, and shows what was expected."""
+def script(made: str | None, calls: Sequence[Call], arithmetic: Arithmetic) -> str:
+    """Return a script that runs `calls` on the implementation that is `made` so, and shows what was expected."""
     lines = [line for case, direction in calls for line in _call(case, direction)]
-    made = f"oracle.load({subject!r})" if isinstance(subject, str) else "...  # what was checked"
-    imports = {
-        "import numpy as np": True,
-        "import oracle": isinstance(subject, str),
-        "from properties import lay_out": any("lay_out(" in line for line in lines),
-    }
+    imports = {"import numpy as np": True, "import ml_dtypes": any("ml_dtypes." in line for line in lines)}
     return "\n".join(
         [
             *(line for line, needed in imports.items() if needed),
-            f"implementation = {made}",
+            made or "implementation = ...  # what was checked",
             *lines,
             *_expected(*calls[-1], arithmetic),
         ]
@@ -40,9 +36,36 @@ def _call(case: Case, direction: str) -> list[str]:
 
 
 def _expected(case: Case, direction: str, arithmetic: Arithmetic) -> list[str]:
-    lines = []
-    for name, expected in expectation(case, direction, arithmetic).items():
-        if expected is not None and expected.value.size <= _FEW:
-            values = np.array2string(expected.value, separator=", ", max_line_width=10**9)
-            lines.append(f"# expected {name}: {' '.join(values.split())}")
-    return lines
+    expected = expectation(case, direction, arithmetic)
+    if isinstance(expected, Refused):
+        return [f"# expected an error: {expected.rule}"]
+    return [
+        f"# expected {name}: {_values(item.value)}"
+        for name, item in expected.items()
+        if item is not None and item.value.size <= _FEW
+    ]
+
+
+def shown(observation: Observation) -> str:
+    """Return the arrays of a case, what was returned, and what should have been; those that are small enough."""
+    arguments = arguments_of(observation.case, observation.direction)
+    lines = [f"{name} {_described(array)}" for name, array in arguments.items() if array is not None]
+    expected = observation.expected
+    if isinstance(expected, Refused):
+        return "\n".join([*lines, f"expected an error: {expected.rule}"])
+    for name, item in expected.items():
+        got = observation.outcome.results.get(name)
+        if got is not None:
+            lines.append(f"got {name} {_described(got)}")
+        if item is not None:
+            lines.append(f"expected {name} {_described(item.value)}")
+    return "\n".join(lines)
+
+
+def _described(array: Array) -> str:
+    shape = f"[{', '.join(map(str, array.shape))}]"
+    return f"{shape} = {_values(array)}" if array.size <= _FEW else shape
+
+
+def _values(array: Array) -> str:
+    return " ".join(np.array2string(array, separator=", ", max_line_width=10**9, precision=9).split())

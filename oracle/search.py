@@ -1,11 +1,9 @@
-"""The check: generate cases, judge each, and shrink what fails."""
+"""The search for failing cases of one operator: generate, judge, shrink, and find out what is wrong."""
 
-import contextlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from hashlib import blake2b
-from types import ModuleType
-from typing import Any
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, Verbosity, given, settings
@@ -13,21 +11,36 @@ from hypothesis.database import ExampleDatabase
 from hypothesis.strategies import SearchStrategy
 
 from oracle.deviations import Deviation
+from oracle.diagnosis import Diagnosis, diagnose, named
 from oracle.entanglement import Entanglement, disentangled
-from oracle.isolation import MEMORY_LIMIT, TIME_LIMIT, Isolated
-from oracle.judge import Verdict, judge, read_arithmetic
+from oracle.files import REFUSES
+from oracle.judge import Observation, Verdict, judge, observe, read_arithmetic, verdict
 from oracle.report import Failure, Report, Tally
-from oracle.running import DIRECTIONS, InProcess, Runner, function_name
-from oracle.script import script
-from oracle.subjects import name_of, resolve
-from properties import Case, cases
+from oracle.running import DIRECTIONS, Call, Runner, function_name
+from oracle.script import script, shown
+from oracle.shrinking import simplified
+from oracle.siblings import Sibling, Siblings, number_of
+from properties import Case, cases, contradiction, contradictory_cases, refilled
 from refconv import Arithmetic
 from refconv import operators as table
 
-Progress = Callable[[Report], None]
-
 SHRINKING = 30.0
 """Seconds after which a failing case is shrunk no further."""
+SIMPLIFYING = 5.0
+"""Seconds after which what it holds is simplified no further."""
+PROBES = 60
+"""Cases on which what is named as the mistake must do what the implementation does, beside those that failed."""
+PROBING = 5.0
+"""Seconds after which no more of them are run."""
+STEERED = 5
+"""One case in so many is steered towards a large error: half of these are what Hypothesis makes of the others."""
+SENSELESS = 12
+"""One case in so many is also made into a call that makes no sense."""
+ANSWERED = 100
+"""Such calls among which the smallest is sought that is answered."""
+_REFILLS = 4
+"""How often a case on integers whose result is all zero gets other integers."""
+_LAW = "equals the definition"
 
 
 class _FailedCase(Exception):  # noqa: N818  # carries a case through Hypothesis; nobody else sees it
@@ -37,174 +50,111 @@ class _FailedCase(Exception):  # noqa: N818  # carries a case through Hypothesis
         self.verdict = verdict
 
 
-def check(
-    implementation: Any,
-    operators: Iterable[str] | None = None,
-    *,
-    dtype: str = "float32",
-    examples: int = 100,
-    seed: int = 0,
-    arithmetic: str | None = None,
-    isolate: bool = False,
-    time_limit: float = TIME_LIMIT,
-    memory_limit: int = MEMORY_LIMIT,
-    progress: Progress | None = None,
-) -> Report:
-    """Check an implementation against the reference over generated cases.
-
-    Every operator is checked forward and backward over the same `examples` cases. The first case that fails in one
-    direction is shrunk; the other direction goes on. What failed in an earlier check is run first: Hypothesis keeps it
-    in the database of its current profile.
-
-    Parameters
-    ----------
-    implementation : object
-        Anything that offers functions named as the operators: a module, an object, what :func:`oracle.subject`
-        returns, or the name of one, as :func:`oracle.load` takes it.
-    operators : iterable of str, optional
-        The operators to check; by default all of ``refconv.operators``.
-    dtype : {"float32", "float64"}
-        Of the arrays.
-    examples : int
-        How many cases for each operator and direction.
-    seed : int
-        Of the generated cases: in the same environment, the same seed gives the same cases.
-    arithmetic : str, optional
-        One of ``refconv.ARITHMETICS``, by whose error bounds to judge; by default that of `dtype`.
-    isolate : bool
-        Run the implementation in a process of its own, where a crash, a hang, a memory blow-up or printing to stdout
-        is a failure of one case, and the check goes on. Needs a module, or a name, which a new process can import.
-    time_limit : float
-        Seconds that one call may take, if isolated.
-    memory_limit : int
-        Bytes that one call may add to what its process takes, if isolated.
-    progress : callable, optional
-        Called as ``progress(report)`` after each case, with the report so far.
-
-    Returns
-    -------
-    Report
-
-    Raises
-    ------
-    ValueError
-        For an operator, dtype, arithmetic, limit or number of examples that makes no sense, or an implementation that
-        can't be isolated.
-    LoadError
-        For a name that can't be loaded.
-    """
-    names = list(table) if operators is None else list(operators)
-    unknown = [name for name in names if name not in table]
-    if not names or unknown:
-        raise ValueError(f"operators must be of {', '.join(table)}, got {', '.join(map(repr, unknown)) or 'none'}")
-    if examples < 1:
-        raise ValueError(f"examples must be at least 1, got {examples}")
-    strategies = {name: cases(name, dtype=dtype) for name in names}
-    chosen = read_arithmetic(arithmetic, dtype)
-    began = time.perf_counter()
-    runner = runner_of(implementation, arithmetic, isolate, time_limit, memory_limit)
-    with contextlib.closing(runner):
-        report = Report(name_of(implementation), runner.version, dtype, chosen.name, examples, seed)
-
-        def step() -> None:
-            report.seconds = time.perf_counter() - began
-            if progress is not None:
-                progress(report)
-
-        for name, strategy in strategies.items():
-            _Search(implementation, runner, name, chosen, report, step).run(strategy, examples, seed)
-        report.seconds = time.perf_counter() - began
-    report.complete = True
-    return report
-
-
-def runner_of(
-    implementation: Any, arithmetic: str | None, isolate: bool, time_limit: float, memory_limit: int
-) -> Runner:
-    """Return what runs `implementation`, as :func:`check` is asked to."""
-    if not isolate:
-        return InProcess(resolve(implementation, arithmetic))
-    for name, limit in {"time_limit": time_limit, "memory_limit": memory_limit}.items():
-        if not limit > 0:
-            raise ValueError(f"{name} must be positive, got {limit}")
-    return Isolated(_importable(implementation), arithmetic, time_limit=time_limit, memory_limit=memory_limit)
-
-
-def _importable(implementation: object) -> str:
-    if isinstance(implementation, str):
-        return implementation
-    if isinstance(implementation, ModuleType):
-        return implementation.__name__
-    kind = type(implementation).__name__
-    rule = "be a module or a name (package.module:object) where isolate is True"
-    raise ValueError(f"implementation must {rule}, got {kind}")
-
-
-class _Search:
+class Search:
     """The search for failing cases of one operator, one at most in each direction."""
 
     def __init__(
         self,
-        subject: Any,
         runner: Runner,
         operator: str,
         arithmetic: Arithmetic,
         report: Report,
         step: Callable[[], None],
+        *,
+        shrink: bool = True,
     ) -> None:
-        self.subject = subject
         self.runner = runner
         self.operator = operator
         self.arithmetic = arithmetic
         self.report = report
         self.step = step
+        self.shrink = shrink  # and diagnose what fails
         self.open = {direction for direction in DIRECTIONS if runner.offers(operator, direction)}
-        self.tallies = {direction: Tally(operator, direction) for direction in DIRECTIONS if direction in self.open}
+        bits = arithmetic.bits, read_arithmetic(None, report.dtype).bits
+        self.tallies = {way: Tally(operator, way, *bits) for way in DIRECTIONS if way in self.open}
+        self.law = _LAW
         self.known: dict[Deviation, list[bool]] = {}
         self.first: _FailedCase | None = None  # of the present round
         self.entangled: tuple[_FailedCase, Entanglement | None] | None = None  # it fails only after other calls
-        self.failing: dict[bytes, Verdict] = {}  # what is known of cases that fail, to be shrunk without running again
+        self.siblings = {way: Siblings(table[operator], way) for way in self.open}
+        self.sibling: Sibling | None = None  # what is different in the case that failed, if it wasn't drawn itself
+        self.senseless: list[Case] = []  # calls that must be refused
+        self.drawn: Case  # the case in hand as it was drawn
+        self.failing: dict[bytes, _FailedCase] = {}  # by what was drawn, to be shrunk without running again
         self.until = 0.0  # when to stop shrinking
 
-    def run(self, strategy: SearchStrategy[Case], examples: int, seed: int) -> None:
-        """Judge `examples` cases; after a failure once more, for the other direction."""
+    def run(self, examples: int, seed: int) -> None:
+        """Judge `examples` cases; after a failure once more, for the other direction. Then calls that make no sense."""
         lacking = [direction for direction in DIRECTIONS if direction not in self.open]
         self.report.absent.extend(function_name(self.operator, direction) for direction in lacking)
         self.report.tallies.extend(self.tallies.values())
         try:
-            while self.open:
-                failure = self._round(strategy, examples, seed)
-                if failure is None:
-                    break
-                self.report.failures[-1] = failure
-                struck = self.first or (self.entangled and self.entangled[0])
-                assert struck
-                self.open.remove(struck.verdict.direction)
+            strategy = cases(self.operator, dtype=self.report.dtype)
+            steered = examples // STEERED
+            self._rounds(strategy, examples - steered, seed)
+            if steered:
+                self._rounds(strategy, steered, seed + 1, steer=True)
+            self._refusals(seed)
         finally:
             self.report.deviations.extend((known, len(failed), sum(failed)) for known, failed in self.known.items())
 
-    def _round(self, strategy: SearchStrategy[Case], examples: int, seed: int) -> Failure | None:
+    def _refusals(self, seed: int) -> None:
+        """Make calls that make no sense; where one is answered, look for the smallest."""
+        self.law = REFUSES
+        for direction in sorted(self.open):
+            for case in self.senseless:
+                if direction not in self.open or not self._applies(case, direction):
+                    continue
+                judged = judge(self.runner, case, direction, self.arithmetic)
+                self.tallies[direction].refused += judged.passed
+                if judged.unknown_failure:
+                    self._answered(_FailedCase(case, judged), seed)
+
+    def _answered(self, failed: _FailedCase, seed: int) -> None:
+        """Look for the smallest call that is answered in the direction that failed, which is closed then."""
+        direction = {failed.verdict.direction}
+        others, self.open = self.open - direction, direction
+        self._rounds(contradictory_cases(self.operator, dtype=self.report.dtype), ANSWERED, seed)
+        if self.open:  # what was answered is too rare to be met again
+            known = named(failed.verdict.reason or "")
+            self.report.failures.append(self._failure(failed, diagnosis=known))
+        self.open = others
+
+    def _rounds(self, strategy: SearchStrategy[Case], examples: int, seed: int, *, steer: bool = False) -> None:
+        before = {direction: copy(tally) for direction, tally in self.tallies.items()}
+        known = {deviation: list(failed) for deviation, failed in self.known.items()}
+        while self.open:
+            failure = self._round(strategy, examples, seed, steer=steer)
+            if failure is None:
+                break
+            self.report.failures[-1] = failure
+            struck = self.first or (self.entangled and self.entangled[0])
+            assert struck
+            self.open.remove(struck.verdict.direction)
+            for direction in self.open:  # which begins anew
+                vars(self.tallies[direction]).update(vars(before[direction]))
+            ended = {
+                deviation: failed for deviation, failed in self.known.items() if deviation.direction not in self.open
+            }
+            self.known = {**known, **ended}
+
+    def _round(self, strategy: SearchStrategy[Case], examples: int, seed: int, *, steer: bool) -> Failure | None:
         self.first = self.entangled = None
         self.failing.clear()
-        for direction in self.open:
-            self.tallies[direction].clear()
-        self.known = {known: shown for known, shown in self.known.items() if known.direction not in self.open}
+        phases = [Phase.reuse, Phase.generate, *[Phase.target] * steer, *[Phase.shrink] * self.shrink]
+        database = settings.default.database  # type: ignore[union-attr]  # it is never None
 
-        @settings(
-            max_examples=examples,
-            phases=(Phase.reuse, Phase.generate, Phase.shrink),
-            database=self._database(),
-            deadline=None,
-            report_multiple_bugs=False,
-            suppress_health_check=list(HealthCheck),  # how slow the implementation is isn't ours to judge
-            verbosity=Verbosity.quiet,
-        )
+        @_settings(examples, phases, database and _Shelf(database, self._label))
         @hypothesis.seed(seed)  # under the settings, whose database it would take away
         @given(strategy)
         def search(case: Case) -> None:
             if self.entangled is not None:
                 return
-            failed = self._generated(case) if self.first is None else self._shrunk(case, self.first.verdict.direction)
+            self.drawn = case
+            if self.first is None:
+                failed = self._generated(case, steer=steer)
+            else:
+                failed = self._shrunk(case, self.first.verdict.direction)
             self.step()
             if failed is not None:
                 raise failed  # all from this line, by which Hypothesis tells bugs apart
@@ -212,99 +162,188 @@ class _Search:
         try:
             search()
         except _FailedCase as failed:
-            return self._confirmed(failed)
+            return self._confirmed(failed, seed)
         return None if self.entangled is None else self._depending(*self.entangled)
 
-    def _database(self) -> ExampleDatabase | None:
-        database: ExampleDatabase | None = settings.default.database  # type: ignore[union-attr]  # it is never None
-        label = f"{self.report.subject} {self.operator} {' '.join(sorted(self.open))} {self.report.dtype} "
-        return database and _Shelf(database, label)
+    @property
+    def _label(self) -> str:
+        return f"{self.report.subject} {self.operator} {' '.join(sorted(self.open))} {self.report.dtype} {self.law} "
 
-    def _generated(self, case: Case) -> _FailedCase | None:
+    def _generated(self, case: Case, *, steer: bool) -> _FailedCase | None:
         """Judge a new case in every direction that is still open, and count the verdicts."""
         for direction in DIRECTIONS:
-            if direction in self.open:
-                verdict = judge(self.runner, case, direction, self.arithmetic)
-                self.tallies[direction].add(verdict)
-                if verdict.deviation is not None and verdict.status != "declined":
-                    self.known.setdefault(verdict.deviation, []).append(verdict.status == "failed")
-                elif verdict.unknown_failure and self.first is None and self.entangled is None:
-                    self._found(case, verdict)
+            if direction in self.open and self._applies(case, direction):
+                tried, judged, refills = self._judged(case, direction)
+                self._noted(tried, judged, None)
+                if self.law == _LAW:
+                    self.tallies[direction].add(judged)
+                    self.tallies[direction].refilled += refills > 0
+                    for sibling, other in self.siblings[direction].of(tried):
+                        self._noted(other, judge(self.runner, other, direction, self.arithmetic), sibling)
+                if steer and not judged.exact:
+                    hypothesis.target(min(judged.worst, 1e9), label=direction)
+        number = number_of(case)
+        if self.law == _LAW and number // 100_000 % SENSELESS == 0:
+            self.senseless.append(contradiction(case, number))
         return self.first
 
-    def _found(self, case: Case, verdict: Verdict) -> None:
+    def _applies(self, case: Case, direction: str) -> bool:
+        """Whether a call that makes no sense makes none in `direction`."""
+        return self.law == _LAW or direction == "backward" or case.refusal("forward") is not None
+
+    def _judged(self, case: Case, direction: str) -> tuple[Case, Verdict, int]:
+        """Judge a case; one on integers whose results are all zero gets others, a few times."""
+        judged = judge(self.runner, case, direction, self.arithmetic)
+        for number in range(_REFILLS):
+            if not (judged.passed and judged.exact and judged.vacuous):
+                return case, judged, number
+            case = refilled(case, number)
+            judged = judge(self.runner, case, direction, self.arithmetic)
+        return case, judged, _REFILLS
+
+    def _noted(self, case: Case, judged: Verdict, sibling: Sibling | None) -> None:
+        if judged.deviation is not None and judged.status != "declined":
+            self.known.setdefault(judged.deviation, []).append(judged.status == "failed")
+        elif judged.unknown_failure and self.first is None and self.entangled is None:
+            self.sibling = sibling
+            self._found(case, judged)
+
+    def _found(self, case: Case, judged: Verdict) -> None:
         """Take note of a failure before it is shrunk; see whether the case fails by itself."""
-        failed = _FailedCase(case, verdict)
+        failed = _FailedCase(case, judged)
         self.report.failures.append(self._failure(failed))
         calls = list(self.runner.calls)
         if len(calls) > 1:
             self.runner.renew()
-            alone = judge(self.runner, case, verdict.direction, self.arithmetic)
+            alone = judge(self.runner, case, judged.direction, self.arithmetic)
             if not alone.unknown_failure:
-                self.entangled = failed, disentangled(self.runner, calls, self.arithmetic, ended=verdict.ended)
+                self.entangled = failed, disentangled(self.runner, calls, self.arithmetic, ended=judged.ended)
                 return
             failed = _FailedCase(case, alone)
         self.first = failed
-        self.failing[_fingerprint(case)] = failed.verdict
+        self.failing[_fingerprint(self.drawn)] = failed
         self.until = time.perf_counter() + SHRINKING
 
     def _shrunk(self, case: Case, direction: str) -> _FailedCase | None:
-        """Judge a smaller case in the direction that failed."""
-        fingerprint = _fingerprint(case)
-        verdict = self.failing.get(fingerprint)
-        if verdict is None:
-            if time.perf_counter() > self.until:
-                return None
-            self.runner.hurried = True
-            verdict = judge(self.runner, case, direction, self.arithmetic)
-            self.runner.hurried = False
-        if not verdict.unknown_failure:
+        """Judge a smaller case, and its sibling if that is what failed, in the direction that failed."""
+        if not self._applies(case, direction):
             return None
-        self.failing[fingerprint] = verdict
-        failed = _FailedCase(case, verdict)
-        if _size(case) < _size(self.report.failures[-1].case):
+        known = self.failing.get(_fingerprint(case))
+        if known is not None or time.perf_counter() > self.until:
+            return known
+        self.runner.hurried = True
+        smaller, judged, _ = self._judged(case, direction)
+        other = self.sibling and self.sibling.of(smaller)
+        if other is not None and not judged.unknown_failure:
+            smaller, judged = other, judge(self.runner, other, direction, self.arithmetic)
+        self.runner.hurried = False
+        if not judged.unknown_failure:
+            return None
+        failed = self.failing[_fingerprint(case)] = _FailedCase(smaller, judged)
+        if _size(smaller) < _size(self.report.failures[-1].case):
             self.report.failures[-1] = self._failure(failed)  # should the run be interrupted
         return failed
 
-    def _confirmed(self, smallest: _FailedCase) -> Failure:
+    def _confirmed(self, smallest: _FailedCase, seed: int) -> Failure:
         """Run the smallest case once more, by itself; if it passes now, the first one that failed."""
         assert self.first is not None
+        if not self.shrink:
+            return self._failure(self.first)
         for failed in (smallest, self.first):
             self.runner.renew()
             again = judge(self.runner, failed.case, failed.verdict.direction, self.arithmetic)
             if again.unknown_failure:
-                return self._failure(_FailedCase(failed.case, again))
+                return self._studied(_FailedCase(failed.case, again), seed)
         return self._failure(self.first, " (not reproducible: the same case passed when it was run again)")
+
+    def _studied(self, failed: _FailedCase, seed: int) -> Failure:
+        """Simplify what the case holds, and name the mistake."""
+        direction = failed.verdict.direction
+        self.runner.hurried = True
+
+        def fails(case: Case) -> bool:
+            return judge(self.runner, case, direction, self.arithmetic).unknown_failure
+
+        smallest = simplified(failed.case, fails, time.perf_counter() + SIMPLIFYING)
+        observations = [
+            observe(self.runner, case, direction, self.arithmetic) for case in (smallest, failed.case, self.first_case)
+        ]
+        observations += self._probes(direction, seed) if self.law == _LAW else []
+        self.runner.hurried = False
+        judged = verdict(observations[0])
+        if not judged.unknown_failure:  # it has changed its mind
+            return self._failure(failed)
+        assert judged.reason
+        known = diagnose(observations, judged.reason)
+        return self._failure(_FailedCase(smallest, judged), diagnosis=known, shown=shown(observations[0]))
+
+    @property
+    def first_case(self) -> Case:
+        """The case that failed first in this round."""
+        assert self.first is not None
+        return self.first.case
+
+    def _probes(self, direction: str, seed: int) -> list[Observation]:
+        """Observe the implementation on new cases, those of no known deviation."""
+        observations: list[Observation] = []
+        until = time.perf_counter() + PROBING
+
+        @_settings(PROBES, [Phase.generate], None)
+        @hypothesis.seed(seed + 1)
+        @given(cases(self.operator, dtype=self.report.dtype, specials=True))
+        def probe(case: Case) -> None:
+            if time.perf_counter() < until:
+                observation = observe(self.runner, case, direction, self.arithmetic)
+                if observation.outcome.deviation is None:
+                    observations.append(observation)
+
+        probe()
+        return observations
 
     def _depending(self, failed: _FailedCase, entanglement: Entanglement | None) -> Failure:
         if entanglement is None:
             note = " (not reproducible: the same case passed when it was run again, alone and after the same calls)"
             return self._failure(failed, note)
-        calls, verdict = entanglement
-        case, direction = calls[0] if verdict.ended else calls[-1]
+        calls, judged = entanglement
+        case, direction = calls[0] if judged.ended else calls[-1]
+        law = "leaves no trace in later calls"
+        return self._reported((case, direction), law, entanglement.reason, calls, named(entanglement.reason), "")
+
+    def _failure(
+        self, failed: _FailedCase, note: str = "", diagnosis: Diagnosis | None = None, shown: str = ""
+    ) -> Failure:
+        call = (failed.case, failed.verdict.direction)
+        return self._reported(call, self.law, f"{failed.verdict.reason}{note}", [call], diagnosis, shown)
+
+    def _reported(
+        self, call: Call, law: str, reason: str, calls: Sequence[Call], diagnosis: Diagnosis | None, shown: str
+    ) -> Failure:
+        case, direction = call
         return Failure(
             operator=case.operator,
             direction=direction,
-            law="leaves no trace in later calls",
+            law=law,
             case=case,
-            reason=entanglement.reason,
-            diagnosis=None,
-            script=script(self.subject, calls, self.arithmetic),
+            reason=reason,
+            diagnosis=diagnosis and diagnosis.name,
+            cause=diagnosis and diagnosis.cause,
+            thread=diagnosis and diagnosis.thread,
+            shown=shown,
+            script=script(self.runner.made, calls, self.arithmetic),
             calls=tuple(calls),
         )
 
-    def _failure(self, failed: _FailedCase, note: str = "") -> Failure:
-        calls = ((failed.case, failed.verdict.direction),)
-        return Failure(
-            operator=self.operator,
-            direction=failed.verdict.direction,
-            law="equals the definition",
-            case=failed.case,
-            reason=f"{failed.verdict.reason}{note}",
-            diagnosis=None,
-            script=script(self.subject, calls, self.arithmetic),
-            calls=calls,
-        )
+
+def _settings(examples: int, phases: Iterable[Phase], database: ExampleDatabase | None) -> settings:
+    return settings(
+        max_examples=examples,
+        phases=list(phases),
+        database=database,
+        deadline=None,
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),  # how slow the implementation is isn't ours to judge
+        verbosity=Verbosity.quiet,
+    )
 
 
 class _Shelf(ExampleDatabase):

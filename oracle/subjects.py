@@ -2,8 +2,10 @@
 
 import importlib
 import inspect
+import sys
 from collections.abc import Callable
-from types import SimpleNamespace
+from operator import attrgetter
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from refconv import operators
@@ -68,6 +70,26 @@ def load(name: str, *, arithmetic: str | None = None) -> Any:
         cause = f"{type(error).__name__}: {error}".splitlines()[0]
         known = f"{', '.join(ADAPTERS)}, refconv, or package.module[:object]"
         raise LoadError(f"cannot load {name!r}: {cause} (known: {known})") from error
+
+
+def source(implementation: object, arithmetic: str | None) -> str | None:
+    """Return Python that makes what :func:`load` does of a name, or the module that is given; None for an object.
+
+    What is named must have been loaded.
+    """
+    if isinstance(implementation, ModuleType):
+        return f"import {implementation.__name__} as implementation"
+    if not isinstance(implementation, str):
+        return None
+    adapter, separator, device = implementation.partition("@")
+    if adapter == "torch":
+        options = [repr(device)] * bool(separator) + ["tf32=True"] * (arithmetic == "tf32")
+        return f"from oracle.adapters.torch import Torch\nimplementation = Torch({', '.join(options)})"
+    module, _, path = implementation.partition(":")
+    if not path:
+        return f"import {module} as implementation"
+    made = attrgetter(path)(sys.modules[module])
+    return f"import {module}\nimplementation = {module}.{path}{'()' * inspect.isclass(made)}"
 
 
 def _torch(device: str, arithmetic: str | None) -> Any:

@@ -39,6 +39,7 @@ def _parts(report: Report) -> list[RenderableType]:
     parts: list[RenderableType] = [Text(f"{report.subject}{version}: {settings}\n")]
     if report.tallies:
         parts.append(_table(report))
+        parts.extend(_remarks(report))
     parts.extend(_failure_text(failure) for failure in report.failures)
     parts.extend(_deviation_text(*counted) for counted in report.deviations)
     if report.absent:
@@ -50,7 +51,7 @@ def _table(report: Report) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("operator", "direction"):
         table.add_column(column)
-    for column in ("cases", "exact", "vacuous", "declined", "worst error"):
+    for column in ("cases", "exact", "vacuous", "declined", "worst error", "bits"):
         table.add_column(column, justify="right")
     table.add_column("")
     failed = {(failure.operator, failure.direction) for failure in report.failures}
@@ -61,14 +62,42 @@ def _table(report: Report) -> Table:
         elif tally in report.undecided:
             outcome = Text("DECLINED", "bold yellow")
         counts = (tally.cases, tally.exact, tally.vacuous, tally.declined)
-        table.add_row(tally.operator, tally.direction, *map(str, counts), f"{tally.worst:.2f} B", outcome)
+        bits = "" if tally.bits is None else str(tally.bits)
+        table.add_row(tally.operator, tally.direction, *map(str, counts), f"{tally.worst:.2f} B", bits, outcome)
     return table
+
+
+def _remarks(report: Report) -> list[Text]:
+    """Say which operators worked in fewer bits than their dtype has, and which cases were made anew."""
+    remarks = [
+        Text(f"\n{tally.operator} {tally.direction}: {report.dtype}, but {tally.imprecision}", "yellow")
+        for tally in report.tallies
+        if tally.imprecision
+    ]
+    words = {
+        "empty": "cases of empty arrays",
+        "refilled": "cases of zeros refilled",
+        "refused": "calls that make no sense refused",
+    }
+    totals = {name: sum(getattr(tally, name) for tally in report.tallies) for name in words}
+    counted = [f"{total} {words[name]}" for name, total in totals.items() if total]
+    return [*remarks, Text(f"\n{', '.join(counted)}")] if counted else remarks
 
 
 def _failure_text(failure: Failure) -> Text:
     head = Text(f"\n{failure.operator} {failure.direction}: ", "bold red")
-    diagnosis = f"\nlooks like: {failure.diagnosis}" if failure.diagnosis else ""
-    return Text.assemble(head, failure.reason, diagnosis, f"\n{failure.case!r}\n\n", _indented(failure.script))
+    return Text.assemble(
+        *(head, failure.reason, *_diagnosis(failure)),
+        f"\n{failure.case!r}\n\n{_indented(failure.shown)}{chr(10) * 2 if failure.shown else ''}",
+        _indented(failure.script),
+    )
+
+
+def _diagnosis(failure: Failure) -> list[tuple[str, str] | str]:
+    if failure.diagnosis is None:
+        return []
+    thread = f" ({failure.thread} was one)" if failure.thread else ""
+    return [("\nlooks like: ", "bold"), failure.diagnosis, f"\n{failure.cause}{thread}"]
 
 
 def _indented(script: str) -> str:

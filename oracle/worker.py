@@ -24,7 +24,7 @@ import numpy as np
 from oracle.arena import CLOSED, DEVIATION, Arena, Placed
 from oracle.deviations import Deviation, deviation_of
 from oracle.running import DIRECTIONS, Outcome, call, function_name, function_of
-from oracle.subjects import LoadError, load, version_of
+from oracle.subjects import LoadError, load, source, version_of
 from properties import Case
 from refconv import operators
 
@@ -50,7 +50,8 @@ def main(setup: dict[str, Any]) -> None:
     _flush()  # what it has said while it was loaded belongs to no call
     deviations = tuple(getattr(implementation, "deviations", ()))
     lives = setup["lives"] and _can_fork(threads)
-    _send(channel, {**_described(implementation, deviations), "lives": lives})
+    made = source(setup["subject"], setup["arithmetic"])
+    _send(channel, {**_described(implementation, deviations), "made": made, "lives": lives})
     if lives:
         _live(channel)
     _send(channel, {"alive": os.getpid()})

@@ -15,11 +15,11 @@ import numpy as np
 from properties.arrays import CONTENTS, LAYOUTS, content
 from properties.case import Case
 from properties.filling import SEEDS, Described, Filling
+from properties.sizes import BATCHES, Focus, focuses
 from refconv.arguments import Array
 
-_BATCHES = (1, 2, 3) * 4 + (0,) + (1, 2, 3) * 4  # the ends of a range are drawn more often
 _SIZES = (1, 2, 3, 5, 8)
-_LENGTHS = (2, 3, 4, 5, 8, 10, 1, 7, 9, 16, 17, 33)
+_LENGTHS = (2, 3, 4, 5, 8, 10, 1, 7, 9, 16, 17, 23, 24, 25, 33)
 _MILD = ("integer", "normal", "normal")
 _VARIED = tuple(name for name in LAYOUTS if name != "constant")
 _FAR = np.array([1e4, -1e4, 0.0, 100.0, -750.0])  # beyond what exp takes in float32 or float64
@@ -40,10 +40,19 @@ def _along_an_axis(
 
     def cases(dtype: str) -> st.SearchStrategy[Case]:
         def build(
-            ndim: int, sizes: tuple[int, ...], length: int, number: int, options: tuple[bool, bool], filling: Filling
+            ndim: int,
+            sizes: tuple[int, ...],
+            length: int,
+            number: int,
+            options: tuple[bool, bool],
+            filling: Filling,
+            focus: Focus,
         ) -> Case:
             negative, placed = options
             axis = number % ndim
+            if focus.what and ndim > 1:
+                sizes = (min(sizes[0], 1), *(min(size, 2) for size in sizes[1 : ndim - 1]), focus.size)
+                length = focus.size if axis == ndim - 1 else min(length, 8)
             if (
                 length == 1 and filling.seed % 8 != 3
             ):  # rarely: of one value, softmax is 1, and squash's slope hard to see
@@ -63,11 +72,12 @@ def _along_an_axis(
         return st.builds(
             build,
             st.sampled_from((2, 1, 3, 4)),
-            st.tuples(st.sampled_from(_BATCHES), size, size, size),
+            st.tuples(st.sampled_from(BATCHES), size, size, size),
             st.sampled_from(_LENGTHS),
             st.sampled_from((1, 1, 0, 2, 3)),
             st.tuples(st.booleans(), st.sampled_from((False, False, True))),
             _fillings(2, contents, constant=constant),
+            focuses(columns=7),
         )
 
     return cases
@@ -98,14 +108,22 @@ def non_local_cases(dtype: str) -> st.SearchStrategy[Case]:
         scale: float,
         shifted: bool,
         filling: Filling,
+        focus: Focus,
     ) -> Case:
         batch, channels, inner = sizes
+        if focus.what:
+            batch, spatial, scale = min(batch, 1), tuple(min(length, 5) for length in spatial[-1:]), 0.125
+        if focus.what == "columns":
+            channels, inner, spatial = min(channels, 2), min(inner, 2), (focus.size,)
+        channels = focus.size if focus.what == "inputs" else channels
+        inner = focus.size if focus.what == "outputs" else inner
         embedded = mode != "gaussian"
         if embedded and set(spatial) == {1}:  # theta and phi would change nothing
             spatial = (*spatial[:-1], 2)
         rng = np.random.default_rng(filling.seed + 1)
         shapes = {"input": (batch, channels, *spatial), "theta": (inner, channels), "phi": (inner, channels)}
-        made = {name: content(filling.kind, shape, dtype, rng) * scale for name, shape in shapes.items()}
+        factor = np.dtype(dtype).type(scale)  # a plain number would make float32 of bfloat16
+        made = {name: content(filling.kind, shape, dtype, rng) * factor for name, shape in shapes.items()}
         if shifted and min(channels, inner) > 1:  # all scores by 16 * 16, or by 50 * 16 * 1
             made["input"][:, 0] = 16
             for name, first in (("theta", 50), ("phi", 1 / 16)):
@@ -126,31 +144,37 @@ def non_local_cases(dtype: str) -> st.SearchStrategy[Case]:
     positions = [st.tuples(*map(st.sampled_from, axes)) for axes in _POSITIONS.values()]
     return st.builds(
         build,
-        st.tuples(st.sampled_from(_BATCHES), channels, channels),
+        st.tuples(st.sampled_from(BATCHES), channels, channels),
         st.one_of(positions),
         st.sampled_from(("embedded_gaussian", "gaussian")),
         st.sampled_from((0.25, 0.5, 0.125)),
         st.sampled_from((False, False, True)),
         _fillings(5, _MILD, constant=True),
+        focuses(inputs=4, outputs=4, columns=4),
     )
 
 
 def capsule_routing_cases(dtype: str) -> st.SearchStrategy[Case]:
     """Cases of `capsule_routing`, whose votes are short, as those of a network that has been trained."""
 
-    def build(shape: tuple[int, int, int, int], iterations: int, scale: float, filling: Filling) -> Case:
+    def build(shape: tuple[int, ...], iterations: int, scale: float, filling: Filling, focus: Focus) -> Case:
+        if focus.what:
+            shape = (min(shape[0], 1), *(min(length, 3) for length in shape[1:]))
+            place = {"inputs": 1, "outputs": 2, "columns": 3}[focus.what]
+            shape = (*shape[:place], focus.size, *shape[place + 1 :])
         batch, _, out_capsules, dim = shape
-        votes = content(filling.kind, shape, dtype, filling.seed + 1) * scale
+        votes = content(filling.kind, shape, dtype, filling.seed + 1) * np.dtype(dtype).type(scale)
         arrays: dict[str, Described] = {"grad_output": (batch, out_capsules, dim), "votes": votes}
         return filling.case("capsule_routing", {"iterations": iterations}, arrays, dtype)
 
     capsules = st.sampled_from((1, 2, 3, 4, 6, 8))
     return st.builds(
         build,
-        st.tuples(st.sampled_from(_BATCHES), capsules, capsules, st.sampled_from((1, 2, 3, 4, 7, 8))),
+        st.tuples(st.sampled_from(BATCHES), capsules, capsules, st.sampled_from((1, 2, 3, 4, 7, 8))),
         st.sampled_from((3, 1, 2, 3, 4)),
         st.sampled_from((0.25, 0.125, 0.5)),
         _fillings(2, _MILD, constant=True),
+        focuses(inputs=3, outputs=3, columns=3),
     )
 
 

@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from properties.arrays import LAYOUTS, lay_out
-from refconv import Operator, operators
+from refconv import InvalidTypeError, InvalidValueError, Operator, operators
 from refconv.arguments import Array
+
+_SHOWN = 100
+"""Elements of a case that is shown with what it holds."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -37,6 +41,19 @@ class Case:
         """`grad_output` and the inputs by name, in the order in which the backward takes them."""
         return {"grad_output": self.grad_output, **dict(zip(self.row.inputs, self.inputs, strict=True))}
 
+    def refusal(self, direction: str) -> str | None:
+        """Return what the reference says against the call in `direction`; None where it takes it."""
+        grad_output, *inputs = map(doubled, self.arrays.values())
+        try:
+            with np.errstate(all="ignore"):
+                if direction == "forward":
+                    self.row.forward(*inputs, **self.attributes)
+                else:
+                    self.row.backward(grad_output, *inputs, **self.attributes)
+        except (InvalidTypeError, InvalidValueError) as error:
+            return str(error)
+        return None
+
     def __repr__(self) -> str:
         """Show the call with shapes in place of the arrays."""
         shapes = [
@@ -45,6 +62,13 @@ class Case:
         ]
         return f"{self.operator}({', '.join([*shapes, *self.spelled_attributes])})"
 
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:  # IPython and Hypothesis call it
+        """Show Python that makes the case, if that is short; else the call."""
+        few = sum(array.size for array in self.arrays.values() if array is not None) <= _SHOWN
+        inputs = ", ".join(map(literal, self.inputs))
+        made = f"Case({self.operator!r}, ({inputs},), {self.attributes!r}, {literal(self.grad_output)})"
+        printer.text(made if few else repr(self))
+
     @property
     def spelled_attributes(self) -> list[str]:
         """The attributes that aren't at their defaults, as keyword arguments."""
@@ -52,19 +76,40 @@ class Case:
         return [f"{name}={value!r}" for name, value in self.attributes.items() if value != defaults[name]]
 
 
+def doubled(array: Array | None) -> Array | None:
+    """Return `array` in float64, which the reference takes; what holds indices stays as it is."""
+    return array if array is None or array.dtype.kind == "i" else array.astype(np.float64)
+
+
+_LAID_OUT = {
+    "contiguous": "{text}",
+    "channels_last": "np.moveaxis(np.moveaxis({text}, 1, -1).copy(), -1, 1)",
+    "sliced": "np.pad({text}, {sides})[:, 1:-1]",
+    "transposed": "{text}.copy(order='F')",
+    "reversed": "{text}[..., ::-1].copy()[..., ::-1]",
+    "expanded": "np.lib.stride_tricks.as_strided({text}[:1], {shape}, {strides})",
+    "constant": "np.broadcast_to({text}.ravel()[0], {shape})",
+}
+"""Python that lays out an array as :func:`properties.lay_out` does, but for what lies around a slice."""
+
+
 def literal(array: Array | None) -> str:
-    """Return Python that makes `array`, values and layout, out of ``np`` and :func:`properties.lay_out`."""
+    """Return Python that makes `array`, values and layout, with no more than ``np`` and ``ml_dtypes``."""
     if array is None:
         return "None"
     with np.printoptions(
         threshold=array.size + 1, floatmode="unique", linewidth=10**9, nanstr="np.nan", infstr="np.inf"
     ):
-        values = " ".join(np.array2string(array, separator=", ").split())
-    text = f"np.array({values}, dtype=np.{array.dtype})"
-    if array.size == 0:
-        text = f"np.zeros({array.shape}, dtype=np.{array.dtype})"
+        values = " ".join(np.array2string(_spelled(array), separator=", ").split())
+    dtype = f"{'ml_dtypes' if array.dtype.kind == 'V' else 'np'}.{array.dtype}"
+    text = f"np.array({values}, dtype={dtype})" if array.size else f"np.zeros({array.shape}, dtype={dtype})"
     layout = layout_of(array)
-    return text if layout == "contiguous" else f"lay_out({text}, {layout!r})"
+    sides = [(0, 0), (1, 1), *[(0, 0)] * (array.ndim - 2)]
+    return _LAID_OUT[layout].format(text=text, sides=sides, shape=array.shape, strides=array.strides)
+
+
+def _spelled(array: Array) -> Array:
+    return array.astype(np.float32) if array.dtype.kind == "V" else array  # NumPy prints its own numbers alone
 
 
 def layout_of(array: Array) -> str:

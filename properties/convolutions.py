@@ -12,6 +12,7 @@ import hypothesis.strategies as st
 from properties.arrays import CONTENTS
 from properties.case import Case
 from properties.filling import SEEDS, Filling, layouts
+from properties.sizes import BATCHES, Focus, focuses
 from refconv.geometry import output_size, read_window, transposed_output_size
 from refconv.padding import MODES
 
@@ -50,6 +51,7 @@ class Call(NamedTuple):
     undilated: bool  # along every axis, where libraries have code of its own; so with the strides
     unstrided: bool
     thin: str  # along which axes the input has size 1, whose strides mean nothing: "none", "all", or an axis' number
+    focus: Focus
 
 
 # The most that is drawn for each field of an axis: more axes, shorter ones.
@@ -60,30 +62,37 @@ _MOST = {
 }
 _LEAST = Axis(kernel=1, stride=1, dilation=1, before=0, after=0, last_window=0, slack=0)
 _ARRAYS = ("grad_output", "input", "weight", "bias")
-_CONV = ("symmetric", "valid", "same", "asymmetric", "symmetric", "asymmetric"), ("zeros", *MODES, "zeros")
+_GROUPED = {"inputs": 8, "outputs": 6, "columns": 7, "depthwise": 13, "batch": 9}
+_TRANSPOSED = {"inputs": 6, "outputs": 6, "columns": 14, "depthwise": 12, "batch": 2}
+_UNGROUPED = {"inputs": 7, "outputs": 7, "columns": 7}
+_CONV = ("symmetric", "valid", "same", "asymmetric", "same", "asymmetric"), ("zeros", *MODES, "circular", "zeros")
 _CONV_TRANSPOSE = ("symmetric", "asymmetric"), ("zeros",)
 
 
 def conv_cases(dtype: str) -> st.SearchStrategy[Case]:
     """Cases of `conv`."""
-    return _cases(_conv_case, dtype, *_CONV)
+    return _cases(_conv_case, dtype, *_CONV, _GROUPED)
 
 
 def conv_transpose_cases(dtype: str) -> st.SearchStrategy[Case]:
     """Cases of `conv_transpose`."""
-    return _cases(_conv_transpose_case, dtype, *_CONV_TRANSPOSE)
+    return _cases(_conv_transpose_case, dtype, *_CONV_TRANSPOSE, _TRANSPOSED)
 
 
 def locally_connected_cases(dtype: str) -> st.SearchStrategy[Case]:
     """Cases of `locally_connected`."""
-    return _cases(_locally_connected_case, dtype, ("symmetric", "asymmetric"), ("zeros",))
+    return _cases(_locally_connected_case, dtype, ("symmetric", "asymmetric"), ("zeros",), _UNGROUPED)
 
 
 def _cases(
-    build: Callable[..., Case], dtype: str, paddings: Sequence[str], padding_modes: Sequence[str]
+    build: Callable[..., Case],
+    dtype: str,
+    paddings: Sequence[str],
+    padding_modes: Sequence[str],
+    focused: Mapping[str, int],
 ) -> st.SearchStrategy[Case]:
     call: dict[str, st.SearchStrategy[Any]] = {
-        "batch": st.sampled_from((1, 2, 3) * 4 + (0,) + (1, 2, 3) * 4),  # the ends of a range are drawn more often
+        "batch": st.sampled_from(BATCHES),
         "groups": st.sampled_from((1, 1, 2, 3, 4)),
         "per_in": st.integers(1, 4),
         "per_out": st.integers(1, 4),
@@ -97,6 +106,7 @@ def _cases(
         "undilated": st.sampled_from((True, False)),
         "unstrided": st.sampled_from((True, False, False)),
         "thin": st.sampled_from(("none", "none", "none", "0", "1", "2", "all", "none", "none")),
+        "focus": focuses(**focused),
     }
     axis = {rank: [st.integers(*range_) for range_ in zip(_LEAST, most, strict=True)] for rank, most in _MOST.items()}
     # One flat tuple for each rank: nested ones are slower to draw.
@@ -106,9 +116,32 @@ def _cases(
         values = iter(fields)
         drawn_call = Call(**{name: next(values) for name in call})
         axes = [Axis(*each) for each in zip(*[values] * len(Axis._fields), strict=True)]
+        drawn_call, axes = _focused(drawn_call, axes)
         return build(dtype, drawn_call, _alike(axes, drawn_call))
 
     return drawn.map(case)
+
+
+def _focused(call: Call, axes: list[Axis]) -> tuple[Call, list[Axis]]:
+    """Give the size in focus to what it is of, and make the rest small."""
+    what, size = call.focus
+    if not what:
+        return call, axes
+    small = call._replace(batch=min(call.batch, 1), groups=1, per_in=min(call.per_in, 2), per_out=min(call.per_out, 2))
+    last = axes[-1]._replace(kernel=min(axes[-1].kernel, 3), last_window=min(axes[-1].last_window, 3))
+    if what == "batch":
+        small = small._replace(padding="symmetric", padding_mode="zeros", kind="integer")
+        return small._replace(batch=size, per_in=1, per_out=1), [_LEAST]
+    if what == "depthwise":
+        halved = last._replace(kernel=min(last.kernel + 1, 3), stride=2, before=1, after=1)
+        small = small._replace(padding="symmetric", padding_mode="zeros", undilated=True, unstrided=False, thin="none")
+        small = small._replace(groups=size, per_in=1, per_out=1)
+        return small, [halved._replace(last_window=1 + axis.last_window % 3) for axis in axes[-2:]]
+    if what == "columns":
+        most = last.kernel // 2  # more padding crops the last columns of what is transposed
+        kept = last._replace(before=min(last.before, most), after=min(last.after, most))
+        return small._replace(thin="none"), [kept._replace(stride=min(last.stride, 2), last_window=size - 1, slack=0)]
+    return small._replace(per_in=size) if what == "inputs" else small._replace(per_out=size), [last]
 
 
 def _conv_case(dtype: str, call: Call, axes: list[Axis]) -> Case:
@@ -168,7 +201,7 @@ def _filling(call: Call) -> Filling:
 
 
 def _alike(axes: list[Axis], call: Call) -> list[Axis]:
-    if call.undilated:
+    if call.undilated and call.padding != "same":
         axes = [axis._replace(dilation=1) for axis in axes]
     if call.unstrided:
         axes = [axis._replace(stride=1) for axis in axes]
@@ -199,7 +232,11 @@ def _padded(axis: Axis, padding: str) -> Axis:
 
 
 def _conv_axis(axis: Axis, call: Call) -> Axis:
+    if call.padding == "same" and call.seed % 2:  # an odd number of positions to pad
+        axis = axis._replace(kernel=axis.kernel + axis.kernel % 2, dilation=axis.dilation | 1)
     axis = _padded(axis, call.padding)
+    if call.padding == "asymmetric" and call.padding_mode == "circular" and call.seed % 2:
+        axis = axis._replace(after=0)
     size = _conv_size(axis, call)
     windows = (size + axis.before + axis.after - axis.extent) // axis.stride + 1
     return axis._replace(before=0, after=0) if call.padding_mode == "zeros" and _blind(axis, windows, size) else axis

@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from properties.arrays import CONTENTS, LAYOUTS, content, lay_out
+from properties.arrays import CONTENTS, DTYPES, LAYOUTS, content, lay_out
 from properties.case import Case, layout_of
-from properties.strategies import DTYPES
 from refconv import operators
-from refconv.arguments import Array, InvalidTypeError, InvalidValueError
+from refconv.arguments import Array
 
 LARGEST = 2**27
 """Elements of an array."""
@@ -50,8 +49,8 @@ def _array_fields(array: Array) -> dict[str, Any]:
     return {"dtype": str(array.dtype), "shape": list(array.shape), "layout": layout_of(array), "values": values}
 
 
-def from_fields(fields: object) -> Case:
-    """Return the case that plain data describes.
+def from_fields(fields: object, *, makes_sense: bool = True) -> Case:
+    """Return the case that plain data describes; one that the operator must refuse only if it needn't make sense.
 
     Raises
     ------
@@ -69,11 +68,9 @@ def from_fields(fields: object) -> Case:
     optional = {"grad_output": False, **row.inputs}
     arrays: dict[str, Any] = {name: _array(name, described[name], optional[name]) for name in optional}
     case = Case(operator, tuple(arrays[name] for name in row.inputs), attributes, arrays["grad_output"])
-    try:
-        with np.errstate(all="ignore"):
-            row.backward(case.grad_output, *case.inputs, **case.attributes)
-    except (InvalidTypeError, InvalidValueError) as error:
-        raise FieldsError(f"{operator}: {error}") from error
+    refusal = case.refusal("backward") if makes_sense else None
+    if refusal is not None:
+        raise FieldsError(f"{operator}: {refusal}")
     return case
 
 

@@ -6,10 +6,11 @@ from itertools import product
 from typing import Any, NamedTuple, TypeAlias
 
 import hypothesis.strategies as st
+import ml_dtypes
 import numpy as np
 
 from properties.arrays import CONTENTS, LAYOUTS, content, lay_out
-from properties.case import Case
+from properties.case import Case, layout_of
 from refconv import operators
 from refconv.arguments import Array
 
@@ -59,6 +60,40 @@ def layouts(arrays: int) -> list[tuple[str, ...]]:
 
 
 SEEDS = st.integers(0, 2**32 - 1)
+
+
+CHOSEN = ("mask", "adjacency", "running_var", "target")
+"""Inputs that hold what was chosen for them, as those of integers do: others may hold any number."""
+
+
+def refilled(case: Case, seed: int) -> Case:
+    """Return `case` with new small integers, another for each `seed`, in all arrays that may hold any number.
+
+    They lie as they did. What holds a special value keeps it: NaN, an infinity, -0.0, or what is next to out of range.
+    """
+    rng = np.random.default_rng(seed)
+    arrays = {
+        name: array
+        if array is None or name in CHOSEN or array.dtype.kind == "i" or holds_special(array)
+        else lay_out(content("integer", array.shape, str(array.dtype), rng), layout_of(array))
+        for name, array in case.arrays.items()
+    }
+    return with_arrays(case, arrays)
+
+
+def with_arrays(case: Case, arrays: Mapping[str, Array | None]) -> Case:
+    """Return `case` with other `arrays`, by name."""
+    made: dict[str, Any] = {**case.arrays, **arrays}
+    return Case(case.operator, tuple(made[name] for name in case.row.inputs), case.attributes, made["grad_output"])
+
+
+def holds_special(array: Array) -> bool:
+    """Whether `array` of floats holds a special value."""
+    limits = ml_dtypes.finfo(array.dtype)
+    values = array.astype(np.float64)
+    sizes = abs(values)
+    normal = (sizes >= float(limits.smallest_normal)) & (sizes < float(limits.max))
+    return not (normal | ((values == 0) & ~np.signbit(values))).all()
 
 
 def fillings(arrays: int, contents: Sequence[str] = tuple(CONTENTS)) -> st.SearchStrategy[Filling]:

@@ -14,8 +14,8 @@ import numpy as np
 
 from properties.arrays import content
 from properties.case import Case
-from properties.filling import Filling
-from properties.resampling import Call, adaptive_cases, drawn_calls
+from properties.filling import SEEDS, Filling
+from properties.resampling import Call, adaptive_cases, beyond, drawn_calls, wide_windows
 from refconv.arguments import Array
 from refconv.geometry import output_size, read_pool_window
 from refconv.layers.max_pool import MaxPoolResult, max_pool
@@ -26,20 +26,20 @@ _WINDOWS = [
     for limits in ((7, 5, 4, 7, 7, 7, 4), (4, 4, 3, 5, 5, 4, 3), (3, 3, 2, 3, 3, 2, 2))
 ]
 _PADDINGS = ("none", "half", "symmetric", "asymmetric", "half")
-_SPECIAL = (None, None, None, math.nan, -math.inf, None, None)  # one element, at most, of a channel
+_SPECIALS = ("", "", "", "nan", "-inf", "all -inf", "nan", "", "")
 
 
 def max_pool_cases(dtype: str) -> st.SearchStrategy[Case]:
-    """Cases of `max_pool`; small integers make ties, and some channels hold a NaN or -inf."""
+    """Cases of `max_pool`; small integers make ties, and some channels hold a NaN or -inf, or nothing but -inf."""
     choices = (
         st.sampled_from(_PADDINGS),
         st.booleans(),
         st.booleans(),
         st.booleans(),
         st.booleans(),
-        st.sampled_from(_SPECIAL),
+        st.sampled_from(_SPECIALS),
     )
-    return drawn_calls(_max_pool_case, dtype, choices, _WINDOWS)
+    return drawn_calls(_max_pool_case, dtype, choices, _WINDOWS, wide_windows, (1, 1, 1, 0, 0, 0, 0))
 
 
 def _max_pool_case(
@@ -51,7 +51,7 @@ def _max_pool_case(
     undilated: bool,
     ceil_mode: bool,
     indices: bool,
-    special: float | None,
+    special: str,
 ) -> Case:
     kernel = tuple(axis[0] for axis in drawn)
     stride = kernel if side_by_side else tuple(axis[1] for axis in drawn)
@@ -64,7 +64,7 @@ def _max_pool_case(
         half = min(before, extent // 2)
         sides = {"none": (0, 0), "half": (half, half), "symmetric": (max(before, after),) * 2}.get(how, (before, after))
         padded = last_window * step + extent
-        padded += -(slack % min(step, extent)) if ceil_mode else slack % step
+        padded += -beyond(slack, min(step, extent), call.seed) if ceil_mode else slack % step
         length = max(padded - sum(sides), 1)
         if not _sees(taps, step, apart, sides, length):
             sides, length = (0, 0), max(padded, extent)
@@ -84,19 +84,32 @@ def _max_pool_case(
         ceil_mode=ceil_mode,
         return_indices=indices,
     )
-    return case if special is None else _with_special(case, special, call.seed)
+    return _with_special(case, special, call.seed)
 
 
-def _with_special(case: Case, value: float, seed: int) -> Case:
-    """Put `value` into one place of each channel, unless channels share their memory."""
+def _with_special(case: Case, special: str, seed: int) -> Case:
+    """Put a special value into one place of each channel, or -inf all over the first; none where memory is shared.
+
+    Of rows that are longer than a vector, more often, and where no whole vector fits any more.
+    """
     (array,) = case.inputs
     assert array is not None
-    if array.size and all(array.strides):
-        planes = array.reshape(len(array), array.shape[1], -1) if array.flags.c_contiguous else None
-        place = seed % math.prod(array.shape[2:])
-        if planes is not None and planes.shape[2] > 1:
-            planes[:, :, place] = value
+    *others, width = array.shape[2:]
+    tail = width % 8 if width > 8 and seed % 4 else 0
+    if not array.size or not all(array.strides) or not (special or tail):
+        return case
+    if special == "all -inf" and not tail:
+        array[0, 0] = -math.inf
+    elif math.prod(array.shape[2:]) > 1:
+        column = width - 1 - seed // 4 % tail if tail else seed // 4 % width
+        rows = [seed // 64 % length for length in others]
+        array[(..., *rows, column)] = -math.inf if special == "-inf" else math.nan
     return case
+
+
+def with_specials(cases: st.SearchStrategy[Case]) -> st.SearchStrategy[Case]:
+    """Draw `cases` of a maximum, with special values as those of `max_pool`."""
+    return st.builds(_with_special, cases, st.sampled_from(_SPECIALS), SEEDS)
 
 
 def _sees(taps: int, stride: int, dilation: int, sides: tuple[int, int], size: int) -> bool:
@@ -109,7 +122,7 @@ def max_unpool_cases(dtype: str) -> st.SearchStrategy[Case]:
     """Cases of `max_unpool`: places of its own for each element, those that `max_pool` finds, or any."""
     axes = [[st.integers(1, most), st.integers(0, most), st.integers(1, 3)] for most in (9, 4, 3)]
     how = st.sampled_from(("apart", "pooled", "apart", "overlapping", "pooled", "apart", "any", "pooled"))
-    return drawn_calls(_max_unpool_case, dtype, (how,), axes)
+    return drawn_calls(_max_unpool_case, dtype, (how,), axes, lambda axis, size: (size, *axis[1:]), (1, 0, 1))
 
 
 def _max_unpool_case(dtype: str, call: Call, drawn: Sequence[tuple[int, ...]], how: str) -> Case:
@@ -122,7 +135,7 @@ def _max_unpool_case(dtype: str, call: Call, drawn: Sequence[tuple[int, ...]], h
         if how == "pooled":
             outputs = tuple(size * step for size, step in zip(sizes, kernel, strict=True))
         indices = _pooled(
-            content(call.kind, (*shape[:2], *outputs), dtype, rng), kernel, 1 if how == "overlapping" else kernel
+            content(call.kind, (*shape[:2], *outputs), "float64", rng), kernel, 1 if how == "overlapping" else kernel
         )
     else:
         indices = _placed(rng, shape, math.prod(outputs), apart=how == "apart")
@@ -142,16 +155,18 @@ def _pooled(signal: Array, kernel: tuple[int, ...], stride: Any) -> Array:
 def _placed(rng: np.random.Generator, shape: tuple[int, ...], places: int, *, apart: bool) -> Array:
     """Return random places, one of its own for each element of a channel if they lie `apart`."""
     count = math.prod(shape[2:])
-    flat = [
-        rng.permutation(places)[:count] if apart else rng.integers(0, places, count) for _ in range(shape[0] * shape[1])
-    ]
-    return np.array(flat, np.int64).reshape(shape)
+    planes = shape[0] * shape[1]
+    if not apart:
+        return rng.integers(0, places, shape)
+    permuted = rng.permuted(np.tile(np.arange(places), (planes, 1)), axis=1)
+    return np.ascontiguousarray(permuted[:, :count].reshape(shape))
 
 
 def lp_pool_cases(dtype: str) -> st.SearchStrategy[Case]:
     """Cases of `lp_pool`."""
     choices = st.sampled_from((2.0, 1.0, 3.5, math.inf, 2.0, 3.0, 1.5, 4.0)), st.booleans(), st.booleans()
-    return drawn_calls(_lp_pool_case, dtype, choices, [[*axis[:2], *axis[5:]] for axis in _WINDOWS])
+    axes = [[*axis[:2], *axis[5:]] for axis in _WINDOWS]
+    return drawn_calls(_lp_pool_case, dtype, choices, axes, wide_windows, None)
 
 
 def _lp_pool_case(
@@ -165,7 +180,7 @@ def _lp_pool_case(
     kernel = tuple(axis[0] for axis in drawn)
     stride = kernel if side_by_side else tuple(axis[1] for axis in drawn)
     sizes = tuple(
-        last_window * step + size + (-(slack % min(step, size)) if ceil_mode else slack % step)
+        last_window * step + size + (-beyond(slack, min(step, size), call.seed) if ceil_mode else slack % step)
         for size, step, (_, _, last_window, slack) in zip(kernel, stride, drawn, strict=True)
     )
     window = read_pool_window(kernel, len(kernel), stride=stride, padding=0)

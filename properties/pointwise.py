@@ -12,25 +12,34 @@ import numpy as np
 from properties.arrays import CONTENTS, content
 from properties.case import Case
 from properties.filling import SEEDS, Described, Filling, fillings, layouts
+from properties.sizes import BATCHES, MANY, Focus, focused, focuses
 from refconv.arguments import Array
 from refconv.layers import pad
 
 _EXTREMES = np.array([1e4, -1e4, 88.5, -88.5, 0.0])  # exp overflows in float32, or as good as that
-_BATCHES = (1, 2, 3) * 4 + (0,) + (1, 2, 3) * 4  # the ends of a range are drawn more often
 _CHANNELS = (1, 2, 3, 4, 6, 8, 9)
 _SIZES = {1: (1, 2, 3, 5, 7, 8, 9, 15, 16, 17), 2: (1, 2, 3, 4, 7), 3: (1, 2, 3)}
 _SMOOTH = ("integer", "normal", "wide")  # what is ±1024 everywhere saturates, and proves nothing
 
 
-def _signals(ranks: Sequence[int]) -> st.SearchStrategy[tuple[int, ...]]:
+_FOCUS = focuses(channels=5, columns=6, batch=2)
+
+
+def _unfocused(rank: int) -> st.SearchStrategy[tuple[int, ...]]:
+    sizes = [st.sampled_from(_SIZES[rank])] * rank if rank else []
+    return st.tuples(st.sampled_from(BATCHES), st.sampled_from(_CHANNELS), *sizes)
+
+
+def _signals(ranks: Sequence[int], focus: st.SearchStrategy[Focus] = _FOCUS) -> st.SearchStrategy[tuple[int, ...]]:
     """Draw shapes (batch, channels, *spatial)."""
-    axes = {rank: [st.sampled_from(_SIZES[rank])] * rank if rank else [] for rank in ranks}
-    return st.one_of([st.tuples(st.sampled_from(_BATCHES), st.sampled_from(_CHANNELS), *axes[rank]) for rank in ranks])
+    return st.builds(focused, st.one_of([_unfocused(rank) for rank in ranks]), focus)
 
 
 def _shapes() -> st.SearchStrategy[tuple[int, ...]]:
     """Draw shapes of any number of axes from one."""
-    return st.tuples(st.sampled_from(_BATCHES)) | _signals((0, 1, 2, 3))  # what takes the fewest choices comes first
+    flat = st.tuples(st.sampled_from(BATCHES))
+    # What takes the fewest choices comes first.
+    return st.builds(focused, st.one_of([flat, *(_unfocused(rank) for rank in range(4))]), _FOCUS)
 
 
 def _positive_first(array: Array) -> Array:
@@ -41,11 +50,14 @@ def _positive_first(array: Array) -> Array:
 
 def _relu_like(operator: str, **attributes: st.SearchStrategy[Any]) -> Callable[[str], st.SearchStrategy[Case]]:
     def cases(dtype: str) -> st.SearchStrategy[Case]:
-        def build(shape: tuple[int, ...], filling: Filling, drawn: dict[str, Any]) -> Case:
+        def build(shape: tuple[int, ...], filling: Filling, zeros: bool, drawn: dict[str, Any]) -> Case:
             signal = _positive_first(content(filling.kind, shape, dtype, filling.seed + 1))
+            if zeros:
+                signal.ravel()[1::2] = 0  # where the slope is contested
             return filling.case(operator, drawn, {"grad_output": shape, "input": signal}, dtype)
 
-        return st.builds(build, _shapes(), fillings(2), st.fixed_dictionaries(attributes))
+        zeros = st.sampled_from((False, False, True))
+        return st.builds(build, _shapes(), fillings(2), zeros, st.fixed_dictionaries(attributes))
 
     return cases
 
@@ -125,6 +137,10 @@ def pad_cases(dtype: str) -> st.SearchStrategy[Case]:
             (min(before, limit), min(after, limit))
             for before, after, limit, _ in zip(sides[::2], sides[1::2], most, shape[2:], strict=False)
         ]
+        if mode == "circular" and filling.seed % 3 == 0:
+            pairs = [(before, 0) for before, _ in pairs]
+        if shape[0] == MANY:
+            pairs = [(before % 2, 0) for before, _ in pairs]
         size = min(min(pair) for pair in pairs)
         padding: object = size if alike else tuple(pairs)
         taken = [(size, size)] * len(pairs) if alike else pairs
@@ -147,7 +163,12 @@ def channel_shuffle_cases(dtype: str) -> st.SearchStrategy[Case]:
     """Cases of `channel_shuffle`."""
 
     def build(shape: tuple[int, ...], groups: int, per_group: int, filling: Filling) -> Case:
-        shape = (shape[0], groups * per_group, *shape[2:])
+        batch, channels, *spatial = shape
+        if channels > max(_CHANNELS):
+            per_group = -(-channels // groups)
+        if batch == MANY:
+            groups = per_group = 1
+        shape = (batch, groups * per_group, *spatial)
         return filling.case("channel_shuffle", {"groups": groups}, {"grad_output": shape, "input": shape}, dtype)
 
     counts = st.sampled_from((1, 2, 3, 4, 5))
@@ -158,20 +179,21 @@ def cross_entropy_cases(dtype: str) -> st.SearchStrategy[Case]:
     """Cases of `cross_entropy` with 0 to 3 spatial axes; a batch is rarely empty, since its loss is NaN."""
 
     def build(shape: tuple[int, ...], classes: int, filling: Filling, extreme: bool) -> Case:
-        batch, _, *spatial = shape
-        shape = (batch, classes, *spatial)
+        batch, channels, *spatial = shape
+        shape = (batch, channels if channels > max(_CHANNELS) else classes, *spatial)
         rng = np.random.default_rng(filling.seed)
         scores = content(filling.kind, shape, dtype, rng)
         if extreme and scores.size > 1:
             places = scores.ravel()[1::2]
             places[:] = np.resize(_EXTREMES, places.shape)
-        target = rng.integers(0, classes, (batch, *spatial))
+        target = rng.integers(0, shape[1], (batch, *spatial))
         arrays: dict[str, Described] = {"grad_output": (), "input": scores, "target": target}
         return filling.case("cross_entropy", {}, arrays, dtype)
 
     # A single class has no loss; scores that all are the same have one. Targets lie as they are.
     classes = st.sampled_from((2, 3, 4, 10) * 12 + (1,) + (3, 5, 7, 17) * 12)
-    return st.builds(build, _signals((0, 1, 2, 3)), classes, fillings(2), st.sampled_from((False, False, True)))
+    shapes = _signals((0, 1, 2, 3), focuses(channels=5, columns=6))
+    return st.builds(build, shapes, classes, fillings(2), st.sampled_from((False, False, False, True)))
 
 
 def mse_loss_cases(dtype: str) -> st.SearchStrategy[Case]:

@@ -14,6 +14,7 @@ import hypothesis.strategies as st
 from properties.arrays import CONTENTS
 from properties.case import Case
 from properties.filling import SEEDS, Filling, layouts
+from properties.sizes import BATCHES, Focus, focuses
 from refconv.geometry import output_size, read_pool_window
 
 
@@ -26,6 +27,7 @@ class Call(NamedTuple):
     kind: str  # of the arrays' content
     seed: int
     layouts: tuple[str, str]  # of grad_output and input
+    focus: Focus
 
     def case(
         self, operator: str, sizes: Sequence[int], outputs: Sequence[int], dtype: str, **attributes: object
@@ -43,12 +45,13 @@ class Call(NamedTuple):
 
 
 _CALL: tuple[st.SearchStrategy[Any], ...] = (
-    st.sampled_from((1, 2, 3) * 4 + (0,) + (1, 2, 3) * 4),  # the ends of a range are drawn more often
+    st.sampled_from(BATCHES),
     st.integers(1, 4),
     st.booleans(),
     st.sampled_from(tuple(CONTENTS)),
     SEEDS,
     st.sampled_from(layouts(2)),
+    focuses(channels=5, columns=9, batch=3),
 )
 
 
@@ -57,16 +60,28 @@ def drawn_calls(
     dtype: str,
     choices: Sequence[st.SearchStrategy[Any]],
     axes: Sequence[list[st.SearchStrategy[Any]]],
+    wide: Callable[[Any, int], tuple[Any, ...]],
+    point: tuple[Any, ...] | None,
 ) -> st.SearchStrategy[Case]:
     """Draw one to three `axes`, what each of them is like by their number, and `choices` for the call.
 
-    One flat tuple for each number: nested ones are slower to draw.
+    ``wide(axis, size)`` is an axis of about that size, and `point` the smallest one, None where large batches would
+    take too long. One flat tuple for each number: nested ones are slower to draw.
     """
 
     def case(fields: tuple[Any, ...]) -> Case:
         common, rest = len(_CALL), len(_CALL) + len(choices)
         drawn = [*zip(*[iter(fields[rest:])] * len(axes[0]), strict=True)]
-        return build(dtype, Call(*fields[:common]), drawn, *fields[common:rest])
+        call = Call(*fields[:common])
+        what, size = call.focus
+        if what == "channels":
+            call, drawn = call._replace(batch=min(call.batch, 1), channels=size), drawn[-1:]
+        elif what == "columns":
+            call = call._replace(batch=min(call.batch, 1), channels=min(call.channels, 2))
+            drawn = [*drawn[:-1][-1:], wide(drawn[-1], size)]
+        elif what == "batch" and point is not None:
+            call, drawn = call._replace(batch=size, channels=1, kind="integer"), [point]
+        return build(dtype, call, drawn, *fields[common:rest])
 
     return st.one_of(
         [st.tuples(*_CALL, *choices, *axis * rank) for rank, axis in enumerate(axes, start=1)],
@@ -83,13 +98,19 @@ _WINDOWS = [
 def avg_pool_cases(dtype: str) -> st.SearchStrategy[Case]:
     """Cases of `avg_pool`."""
     choices = (
-        st.sampled_from(("none", "half", "symmetric", "asymmetric", "half")),
+        st.sampled_from(("none", "half", "symmetric", "asymmetric", "asymmetric", "half")),
         st.sampled_from((True, False)),
         st.booleans(),
         st.booleans(),
-        st.sampled_from((None,) * 4 + (1, 2, 3, 7, 16, None, None)),
+        st.sampled_from((None,) * 6 + (1, 2, 3, 7, 16) + (None,) * 6),
     )
-    return drawn_calls(_avg_pool_case, dtype, choices, _WINDOWS)
+    return drawn_calls(_avg_pool_case, dtype, choices, _WINDOWS, wide_windows, (1, 1, 0, 0, 0, 0))
+
+
+def wide_windows(axis: tuple[int, ...], size: int) -> tuple[int, ...]:
+    """Return an axis of kernel, stride, ..., last window and slack, with `size` small windows that overlap or touch."""
+    kernel, stride, *between, _, slack = axis
+    return min(kernel, 4), min(stride, 2), *between, size - 1, slack
 
 
 def _avg_pool_case(
@@ -112,7 +133,7 @@ def _avg_pool_case(
             "symmetric": (max(before, after),) * 2,
         }.get(how, (before, after))
         padded = last_window * step + size
-        padded += -(slack % min(step, size)) if ceil_mode else slack % step  # what the last window has beyond, or lacks
+        padded += -beyond(slack, min(step, size), call.seed) if ceil_mode else slack % step  # beyond the last window
         length = max(padded - sum(sides), 1)
         if not _sees(size, step, sides, length):
             sides, length = (0, 0), padded
@@ -132,6 +153,11 @@ def _avg_pool_case(
         count_include_pad=not excluded,
         divisor_override=divisor,
     )
+
+
+def beyond(slack: int, step: int, seed: int) -> int:
+    """Return how far the last of the windows hangs over, by less than a `step`; mostly it does if it can."""
+    return 1 + slack % (step - 1) if step > 1 and seed % 4 else slack % step
 
 
 def _sees(kernel: int, stride: int, sides: tuple[int, int], size: int) -> bool:
@@ -161,6 +187,8 @@ def adaptive_cases(operator: str, dtype: str) -> st.SearchStrategy[Case]:
         dtype,
         (st.sampled_from(("free", "global", "free", "free", "dividing", "free")),),
         [[*size, *size] for size in sizes],
+        lambda axis, size: (size, axis[1]) if axis[0] % 2 else (4 * axis[0], size),
+        (1, 1),
     )
 
 
@@ -170,7 +198,8 @@ def blur_pool_cases(dtype: str) -> st.SearchStrategy[Case]:
         [st.sampled_from((1, 3, 2, 4, 5, 6, 7)), st.sampled_from((1, 2, 3, 4)), st.integers(0, most)]
         for most in (16, 8, 4)
     ]
-    return drawn_calls(_blur_case, dtype, (st.sampled_from((False, True, False)),), axes)
+    choices = (st.sampled_from((False, True, False)),)
+    return drawn_calls(_blur_case, dtype, choices, axes, lambda axis, size: (*axis[:2], size), (1, 1, 0))
 
 
 def _blur_case(dtype: str, call: Call, drawn: Sequence[tuple[int, ...]], defaults: bool) -> Case:
@@ -199,9 +228,9 @@ def upsample_cases(dtype: str) -> st.SearchStrategy[Case]:
         st.sampled_from(("nearest", "linear", "cubic", "linear", "nearest")),
         st.booleans(),
         st.sampled_from(("size", "scale", "size", "scale", "size that stays", "scale", "size", "scale", "size")),
-        st.sampled_from((None,) * 20 + _ROUNDED_WRONGLY + (None,) * 20),
+        st.sampled_from((None,) * 24 + _ROUNDED_WRONGLY + (None,) * 24),
     )
-    return drawn_calls(_upsample_case, dtype, choices, axes)
+    return drawn_calls(_upsample_case, dtype, choices, axes, lambda axis, size: (size, size, axis[2]), (1, 1, 1))
 
 
 def _upsample_case(
@@ -214,6 +243,8 @@ def _upsample_case(
     awkward: tuple[int, int] | None,
 ) -> Case:
     sizes, outputs, scales = map(list, zip(*drawn, strict=True))
+    if awkward:
+        mode, how = "nearest", "size"
     mode = "linear" if mode == "cubic" and len(sizes) != 2 else mode
     attributes: dict[str, object] = {"mode": mode, "align_corners": aligned and mode != "nearest"}
     if how == "size that stays":

@@ -49,8 +49,10 @@ def averages_bound(arithmetic: Arithmetic, output: Array, call: Averages) -> Bou
     (sums,) = bounds.multilinear(
         lambda signal: resample(signal, call.windows), arithmetic, (output * call.divisor,), (call.signal,), {}
     )
-    roundings = np.where(_power_of_two(call.divisor), 0, 3 * (arithmetic.accumulation + bounds.FLOAT64.accumulation))
-    return Bound(*(error / call.divisor + roundings * abs(output) for error in sums))
+    rounded = 3 * (arithmetic.accumulation + bounds.FLOAT64.accumulation) + arithmetic.stored
+    roundings = np.where(_power_of_two(call.divisor), 0, rounded)
+    beyond = roundings * abs(output) + bounds.lost_when_stored(arithmetic, output)
+    return Bound(*(error / call.divisor + beyond for error in sums))
 
 
 def shares_bound(arithmetic: Arithmetic, grad_input: Array, grad: Array, call: Averages) -> Bound:

@@ -14,14 +14,20 @@ sight. It holds for any order that doesn't depend on the data; products that are
 
 On small integers every partial sum is representable, so all correct direct algorithms give the same bits: there, both
 bounds are 0.
+
+An arithmetic that rounds its factors, as TF32 does, makes exact products of factors that fit: then u_product is that of
+the sums. Factors that don't fit into its range may be lost, or overflow: each product is off by what that moves it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+import ml_dtypes
 import numpy as np
 
 from refconv.arguments import Array
+from refconv.normwise import normwise_errors
 
 ERRORS_PER_B = 8.0
 """The verdict's constant: an error beyond this many B means less accuracy than the arithmetic promises.
@@ -42,18 +48,67 @@ class Arithmetic(NamedTuple):
     storage: float
     smallest: float  # normal number: below it, results may be flushed to zero
     largest: float
+    factors: float = 0.0  # the part of `product` that comes from rounding two factors, none where they fit
+    normwise: bool = False  # errors are bounded by norms of the whole input, as those of FFT and Winograd are
+
+    @property
+    def bits(self) -> int:
+        """The significand's bits of the numbers that are multiplied."""
+        return round(-math.log2(self.factors / 2 if self.factors else self.product))
+
+    @property
+    def stored(self) -> float:
+        """The roundoff of storing a result, beyond that of the operation that gave it."""
+        return max(self.storage - self.accumulation, 0.0)
+
+    @property
+    def summed(self) -> float:
+        """The largest number that sums may reach before they are stored: finer ones have the range of float32."""
+        return FLOAT32.largest if self.stored else self.largest
+
+    @property
+    def flushed(self) -> float:
+        """Below it, what isn't stored yet may be flushed to zero: finer sums have the range of float32."""
+        return FLOAT32.smallest if self.stored else self.smallest
 
 
-def _ieee(name: str, dtype: type[np.floating[Any]]) -> Arithmetic:
-    info = np.finfo(dtype)
+def _ieee(name: str, dtype: Any) -> Arithmetic:
+    info: Any = ml_dtypes.finfo(dtype)  # type: ignore[no-untyped-call]  # ml_dtypes has no types
     unit = float(info.eps) / 2
     return Arithmetic(name, unit, unit, unit, float(info.smallest_normal), float(info.max))
 
 
+def _rounding_factors(arithmetic: Arithmetic, unit: float) -> Arithmetic:
+    """Return `arithmetic` over inputs that are rounded first, with roundoff `unit`."""
+    return arithmetic._replace(product=2 * unit + arithmetic.product, factors=2 * unit)
+
+
+def _summed_in_float32(name: str, arithmetic: Arithmetic) -> Arithmetic:
+    """Return `arithmetic` with exact products, of which two significands fit into one of float32, and its sums."""
+    return arithmetic._replace(name=name, product=arithmetic.factors, accumulation=FLOAT32.accumulation)
+
+
 FLOAT32 = _ieee("float32", np.float32)
 FLOAT64 = _ieee("float64", np.float64)
-TF32 = FLOAT32._replace(name="tf32", product=2.0**-10)  # both factors rounded to 11 bits, sums in float32
-ARITHMETICS = {arithmetic.name: arithmetic for arithmetic in (FLOAT32, FLOAT64, TF32)}
+TF32 = FLOAT32._replace(name="tf32", product=2.0**-10, factors=2.0**-10)  # both rounded to 11 bits, sums in float32
+FLOAT16_ACCUMULATED, BFLOAT16_ACCUMULATED = (
+    _rounding_factors(own, own.storage)
+    for own in (_ieee("float16-accumulated", np.float16), _ieee("bfloat16-accumulated", ml_dtypes.bfloat16))
+)
+FLOAT16 = _summed_in_float32("float16", FLOAT16_ACCUMULATED)
+BFLOAT16 = _summed_in_float32("bfloat16", BFLOAT16_ACCUMULATED)
+FAST = FLOAT32._replace(name="fast", normwise=True)
+ARITHMETICS = {
+    arithmetic.name: arithmetic
+    for arithmetic in (FLOAT32, FLOAT64, TF32, FLOAT16, BFLOAT16, FLOAT16_ACCUMULATED, BFLOAT16_ACCUMULATED, FAST)
+}
+
+
+def over(arithmetic: Arithmetic, dtype: str) -> Arithmetic:
+    """Return `arithmetic` for arrays of `dtype`: a normwise one computes in the dtype's own precision."""
+    if not arithmetic.normwise:
+        return arithmetic
+    return ARITHMETICS[dtype]._replace(name=arithmetic.name, normwise=True)
 
 
 class Bound(NamedTuple):
@@ -65,7 +120,7 @@ class Bound(NamedTuple):
     @property
     def limit(self) -> Array:
         """The largest error that passes: what breaks it is wrong, or less accurate than it should be."""
-        limit: Array = np.minimum(self.rigorous, ERRORS_PER_B * self.statistical)
+        limit: Array = np.fmin(self.rigorous, ERRORS_PER_B * self.statistical)  # squares may overflow, to NaN
         return limit
 
 
@@ -108,13 +163,17 @@ def multilinear(
 
     values, inputs = tuple(values), tuple(inputs)
     with np.errstate(all="ignore"):  # what isn't finite is judged apart
+        if arithmetic.normwise:
+            return tuple(_normwise(arithmetic, sums, inputs))
         magnitudes = sums(np.abs)
         if _exact(arithmetic, inputs, magnitudes, factors):
             return tuple(None if value is None else exact(value) for value in values)
         counts, squares = sums(np.ones_like), sums(np.square)
+        lost = _lost(arithmetic, sums, inputs, magnitudes)
+        fitting = _fitting(arithmetic, inputs) if factors == 2 else arithmetic  # sums that are factors may not fit
         return tuple(
-            None if value is None else _bound(arithmetic, value, magnitude, count, square, factors)
-            for value, magnitude, count, square in zip(values, magnitudes, counts, squares, strict=True)
+            None if value is None else _bound(fitting, value, magnitude, count, square, factors, more)
+            for value, magnitude, count, square, more in zip(values, magnitudes, counts, squares, lost, strict=True)
         )
 
 
@@ -145,9 +204,15 @@ def either(one: Bound, other: Bound) -> Bound:
 def scaled(bound: Bound, arithmetic: Arithmetic, value: Array, scale: Array | float, roundings: float = 2) -> Bound:
     """Bound ``value = scale * sum`` by the `bound` of the sum, whether by a division or by the rounded reciprocal."""
     exponent = np.frexp(np.asarray(scale, np.float64))[0]
-    rounded = roundings * (arithmetic.accumulation + FLOAT64.accumulation)
+    rounded = roundings * (arithmetic.accumulation + arithmetic.stored + FLOAT64.accumulation)  # each may be stored
     unit = np.where(abs(exponent) == 0.5, 0, rounded)  # a power of two scales exactly
-    return Bound(*(error * abs(scale) + unit * abs(value) for error in bound))
+    return Bound(*(error * abs(scale) + unit * abs(value) + lost_when_stored(arithmetic, value) for error in bound))
+
+
+def lost_when_stored(arithmetic: Arithmetic, value: Array) -> Array:
+    """Bound what a result below the format's smallest normal number is off by: it may be flushed, or has fewer bits."""
+    below = (value != 0) & (abs(value) < arithmetic.smallest)
+    return np.where(below, abs(value) + arithmetic.storage * arithmetic.smallest, 0)
 
 
 def _exact(
@@ -166,15 +231,69 @@ def _exact(
     )
 
 
-def _bound(arithmetic: Arithmetic, value: Array, magnitude: Array, count: Array, square: Array, factors: int) -> Bound:
+def _fitting(arithmetic: Arithmetic, inputs: Iterable[Array | None]) -> Arithmetic:
+    """Return `arithmetic` without the rounding of factors, if all `inputs` fit into its significand as they are."""
+    fit = all(_fits(array, arithmetic.bits) for array in inputs if array is not None) if arithmetic.factors else False
+    product = max(arithmetic.product - arithmetic.factors, arithmetic.accumulation)
+    return arithmetic._replace(product=product) if fit else arithmetic
+
+
+def _fits(array: Array, bits: int) -> bool:
+    scaled = np.ldexp(np.frexp(array)[0], bits)
+    return bool(np.all((scaled == np.rint(scaled)) | ~np.isfinite(array)))
+
+
+def _lost(
+    arithmetic: Arithmetic,
+    sums: Callable[[Callable[[Array], Array]], tuple[Any, ...]],
+    inputs: Iterable[Array | None],
+    magnitudes: tuple[Any, ...],
+) -> tuple[Any, ...]:
+    """Return by how much each result may be off since factors that are rounded under- or overflow."""
+
+    def moved(array: Array) -> Array:
+        sizes = abs(array)
+        return np.where((sizes > 0) & (sizes < arithmetic.smallest), sizes + arithmetic.smallest, sizes)
+
+    given = [array for array in inputs if array is not None]
+    if not arithmetic.factors or all((moved(array) == abs(array)).all() for array in given):
+        lost: tuple[Any, ...] = (0.0,) * len(magnitudes)
+    else:
+        pairs = zip(sums(moved), magnitudes, strict=True)
+        lost = tuple(None if one is None else one - other for one, other in pairs)
+    beyond = any(((abs(array) > arithmetic.largest) & np.isfinite(array)).any() for array in given)
+    # An infinity makes NaN of the zeros that pad, whatever the window: where there is one, nothing is known.
+    return (np.inf,) * len(magnitudes) if arithmetic.factors and beyond else lost
+
+
+def _normwise(
+    arithmetic: Arithmetic,
+    sums: Callable[[Callable[[Array], Array]], tuple[Any, ...]],
+    inputs: tuple[Array | None, ...],
+) -> Iterator[Bound | None]:
+    for errors in normwise_errors(sums, inputs, arithmetic.accumulation + FLOAT64.accumulation):
+        if errors is None:
+            yield None
+            continue
+        rigorous, statistical, magnitude = errors
+        beyond = arithmetic.smallest + np.where(magnitude + rigorous > arithmetic.largest, np.inf, 0)
+        yield Bound(rigorous=rigorous + beyond, statistical=statistical + beyond)
+
+
+def _bound(
+    arithmetic: Arithmetic, value: Array, magnitude: Array, count: Array, square: Array, factors: int, lost: Array
+) -> Bound:
     # Adding the reference's roundoffs to the implementation's covers both: gamma(s + t) >= gamma(s) + gamma(t).
     product = (factors - 1) * (arithmetic.product + FLOAT64.product)
     accumulation = arithmetic.accumulation + FLOAT64.accumulation
     storage = (factors - 1) * (arithmetic.storage + FLOAT64.storage)
     roundings = np.where(count > 0, product + (count - 1) * accumulation + storage, 0)
     gamma = np.where(roundings < 1, roundings / (1 - roundings), np.inf)
-    largest = magnitude * (1 + gamma)
-    beyond = count * arithmetic.smallest + np.where(largest > arithmetic.largest, np.inf, 0)  # the format's range
+    largest = gamma * magnitude + (abs(value) if arithmetic.stored else magnitude)
+    overflown = (largest > arithmetic.largest) | (magnitude * (1 + gamma) > arithmetic.summed)
+    beyond = count * arithmetic.flushed + lost + np.where(overflown, np.inf, 0)  # the format's range
+    if arithmetic.stored:
+        beyond += np.where(count > 0, arithmetic.smallest, 0)
     mean_square = value**2 / np.maximum(count, 1)
     walk = count * (np.maximum(square - mean_square, 0) / 6 + value**2 / 3)
     spread = np.sqrt(accumulation**2 * walk + product**2 * square)

@@ -73,7 +73,7 @@ class _Unkept:
             _log.warning("compiled code can't be kept, so that every process compiles it anew: %s", reason)
 
 
-class _Files(IndexDataCacheFile):  # type: ignore[misc]
+class _Files(IndexDataCacheFile):  # type: ignore[misc]  # Numba has no types
     def save(self, key: Any, data: Any) -> None:
         name = f"{self._index_name}.{sha256(repr((self._source_stamp, key)).encode()).hexdigest()[:16]}.nbc"
         self._save_data(name, data)
@@ -87,7 +87,7 @@ class _Files(IndexDataCacheFile):  # type: ignore[misc]
         return known
 
 
-class _Cache(FunctionCache):  # type: ignore[misc]
+class _Cache(FunctionCache):  # type: ignore[misc]  # Numba has no types
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
         base = f"{self._impl.filename_base}{'-checked' if config.BOUNDSCHECK else ''}"

@@ -6,11 +6,15 @@ Algorithms, 2nd ed., section 3.3):
 
     x + y     e(x) + e(y) + u |x + y|                x y      |x| e(y) + |y| e(x) + e(x) e(y) + u |x y|
     f(x)      |f'(x)| e(x) + 8 u |f(x)|              x / y    (e(x) + |x / y| e(y)) / |y| + u |x / y|
-    sum x     sum e(x) + min(n - 1, 4 sqrt(n)) u sum |x|
+    sum x     sum e(x) + min(n - 1, 4 sqrt(m)) u sum |x|
 
 where each u also multiplies the error that is passed on, and is the unit roundoff, to which that of the reference's own
-float64 is added. An elementary function may be off by 8 u: vectorised libraries promise 4 units in the last place. Of a
-sum's n - 1 roundings, 4 sqrt(n) is what the random walk of many leaves.
+float64 is added. Where sums are finer than what is stored, theirs is u, and each step's result is rounded once more: it
+may be stored. An elementary function may be off by 8 u: vectorised libraries promise 4 units in the last place. Of a
+sum's n - 1 roundings, 4 sqrt(n) is what the random walk of many leaves; terms that are equal may be rounded alike, so
+that the n_v of them that have one value make one step of that size, and m is the sum of n_v^2 over all values but 0. An
+exponent that doesn't fit its format is rounded, too: by the derivative of x^p by p, p (1 + u) makes that |p x^p log x|
+u.
 
 The formula should be the one whose errors are the largest among good algorithms: a bound states what any of them keeps.
 
@@ -24,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from refconv.arguments import Array
-from refconv.bounds import FLOAT64, Arithmetic, Bound
+from refconv.bounds import FLOAT64, Arithmetic, Bound, lost_when_stored
 
 _FUNCTION = 8  # units in which an elementary function may be off
 
@@ -46,18 +50,22 @@ class Rounded:
 
     @property
     def unit(self) -> float:
-        """The unit roundoff of one operation, the reference's own included."""
+        """The unit roundoff of one step of a sum, the reference's own included."""
         return self.arithmetic.accumulation + FLOAT64.accumulation
 
     def _lifted(self, other: Any) -> "Rounded":
         return other if isinstance(other, Rounded) else exactly(np.asarray(other, np.float64), self.arithmetic)
 
     def _rounded(self, value: Array, error: Array, units: float = 1) -> "Rounded":
-        flushed = np.where(abs(value) < self.arithmetic.smallest, abs(value), 0)  # subnormals may be
-        return replace(self, value=value, error=error + units * self.unit * (abs(value) + error) + flushed)
+        size = abs(value)
+        flushed = np.where(size < self.arithmetic.flushed, size, 0)  # subnormals may be
+        total = error + units * self.unit * (size + error) + flushed
+        if self.arithmetic.stored:
+            total += self.arithmetic.stored * np.maximum(size + error, self.arithmetic.smallest)
+        return Rounded(value, total, self.arithmetic)
 
     def __neg__(self) -> "Rounded":
-        return replace(self, value=-self.value)
+        return Rounded(-self.value, self.error, self.arithmetic)
 
     def __add__(self, other: Any) -> "Rounded":
         other = self._lifted(other)
@@ -66,7 +74,8 @@ class Rounded:
     __radd__ = __add__
 
     def __sub__(self, other: Any) -> "Rounded":
-        return self + -self._lifted(other)
+        other = self._lifted(other)
+        return self._rounded(self.value - other.value, self.error + other.error)
 
     def __rsub__(self, other: Any) -> "Rounded":
         return self._lifted(other) + -self
@@ -87,8 +96,11 @@ class Rounded:
         return self._lifted(other) / self
 
     def __pow__(self, exponent: float) -> "Rounded":
-        slope = exponent * abs(self.value) ** (exponent - 1)
-        return self._rounded(self.value**exponent, abs(slope) * self.error, _FUNCTION)
+        value, size = self.value**exponent, abs(self.value)
+        error = abs(exponent * size ** (exponent - 1)) * self.error
+        if exponent * 16 % 1:  # it isn't exact in every format
+            error = error + self.unit * abs(exponent * value) * abs(np.log(np.where(size > 0, size, 1)))
+        return self._rounded(value, error, _FUNCTION)
 
     def __getitem__(self, index: Any) -> "Rounded":
         return replace(self, value=self.value[index], error=self.error[index])
@@ -123,9 +135,11 @@ class Rounded:
         value = self.value.sum(axis, keepdims=keepdims)
         error = self.error.sum(axis, keepdims=keepdims)
         terms = self.value.size // max(value.size, 1)
-        return replace(
-            self, value=value, error=error + self.unit * _walk(terms) * abs(self.value).sum(axis, keepdims=keepdims)
-        )
+        magnitude = abs(self.value).sum(axis, keepdims=keepdims)
+        most = max(terms - 1, 0)
+        steps = most if most <= 4 * terms**0.5 else _walks(self.value, axis, terms).reshape(value.shape)
+        error = error + self.unit * steps * magnitude + _flushed(self.arithmetic, terms, magnitude)
+        return replace(self, value=value, error=error + self.arithmetic.stored * (abs(value) + error))
 
     def mean(self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = True) -> "Rounded":
         """Return the means along `axis`."""
@@ -142,14 +156,32 @@ class Rounded:
 
     def bound(self) -> Bound:
         """Return the bound on what is stored."""
-        storage = self.arithmetic.storage - self.arithmetic.accumulation  # beyond the last operation's own rounding
-        error = self.error + max(storage, 0) * abs(self.value)
+        stored = self.arithmetic.stored * (abs(self.value) + self.error)
+        error = self.error + stored + lost_when_stored(self.arithmetic, self.value)
         limit = np.where(abs(self.value) + error <= self.arithmetic.largest, error, np.inf)
         return Bound(rigorous=limit, statistical=limit)
 
 
+def _walks(array: Array, axis: int | tuple[int, ...] | None, terms: int) -> Array:
+    """Return min(n - 1, 4 sqrt(m)) of the sums of n `terms` along `axis`, one after the other."""
+    axes = np.atleast_1d(np.arange(array.ndim) if axis is None else axis)
+    ends = np.moveaxis(abs(array), axes, range(-len(axes), 0))
+    rows = np.sort(ends.reshape(-1, terms))
+    first = np.ones(rows.shape, bool)
+    first[:, 1:] = rows[:, 1:] != rows[:, :-1]
+    runs = np.cumsum(first) - 1
+    equal = np.where(rows > 0, np.bincount(runs)[runs].reshape(rows.shape), 0)
+    walks: Array = np.minimum(terms - 1, 4 * np.sqrt(equal.sum(1)))
+    return walks
+
+
 def _walk(terms: int) -> float:
     return min(terms - 1, 4 * terms**0.5) if terms else 0
+
+
+def _flushed(arithmetic: Arithmetic, terms: int, magnitude: Array) -> Array:
+    """Return what is lost where each product or partial sum that is subnormal is flushed to zero."""
+    return (magnitude > 0) * (terms * arithmetic.flushed)
 
 
 def exactly(array: Array, arithmetic: Arithmetic) -> Rounded:
@@ -182,7 +214,9 @@ def einsum(subscripts: str, x: Any, y: Any) -> Any:
     roundings = like.arithmetic.product + FLOAT64.product + _walk(terms) * like.unit
     magnitude = sums(abs(x.value), abs(y.value))
     error = sums(abs(x.value), y.error) + sums(x.error, abs(y.value)) + roundings * magnitude
-    return Rounded(sums(x.value, y.value), error, like.arithmetic)
+    error += _flushed(like.arithmetic, terms, magnitude)
+    value = sums(x.value, y.value)
+    return Rounded(value, error + like.arithmetic.stored * (abs(value) + error), like.arithmetic)
 
 
 def composed(formula: Callable[[Any], Any], x: Any, carry: Callable[[Array, Array], Array]) -> Any:

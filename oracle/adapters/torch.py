@@ -6,9 +6,12 @@ from functools import partial
 from itertools import zip_longest
 from typing import Any
 
+import ml_dtypes
+import numpy as np
 import torch
 
 from oracle.adapters.torch_functions import DEVIATIONS, FUNCTIONS
+from oracle.running import Unsupported
 from refconv import operators
 from refconv.arguments import Array
 
@@ -52,7 +55,7 @@ class Torch:
 
     def _forward(self, operator: str, *arrays: Array | None, **attributes: Any) -> Any:
         tensors = self._tensors(operator, arrays)
-        with torch.no_grad(), self._precision():
+        with torch.no_grad(), self._precision(), _declining():
             results = _called(operator, tensors, attributes)
         return tuple(map(_array, results)) if isinstance(results, tuple) else _array(results)
 
@@ -60,10 +63,12 @@ class Torch:
         row = operators[operator]
         tensors = self._tensors(operator, arrays)
         leaves = {name: tensors[name].requires_grad_() for name in row.differentiable if tensors[name] is not None}
-        with self._precision():
+        with self._precision(), _declining():
             results = _called(operator, tensors, attributes)
             output = results[0] if isinstance(results, tuple) else results
-            pulled: Any = _Pulled.apply(output, self._tensor(grad_output))  # type: ignore[no-untyped-call]
+            if output.shape != grad_output.shape:
+                raise ValueError(f"grad_output must have shape {tuple(output.shape)}, got {grad_output.shape}")
+            pulled: Any = _Pulled.apply(output, self._tensor(grad_output))  # type: ignore[no-untyped-call]  # PyTorch has none
             gradients = dict(zip(leaves, torch.autograd.grad(pulled, list(leaves.values())), strict=True))
         return row.gradients(*(_array(gradients.get(name)) for name in row.differentiable))
 
@@ -75,6 +80,8 @@ class Torch:
             return None
         if min(array.strides, default=0) < 0:  # PyTorch has no negative strides
             array = array.copy()
+        if array.dtype == ml_dtypes.bfloat16:  # which torch.from_numpy doesn't know
+            return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16).to(self.device)
         return torch.from_numpy(array).to(self.device)
 
     @contextlib.contextmanager
@@ -92,9 +99,25 @@ class Torch:
                 matmul.allow_tf32 = before
 
 
+@contextlib.contextmanager
+def _declining() -> Iterator[None]:
+    """Decline what PyTorch has no kernel for."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "not implemented for" in str(error):
+            raise Unsupported(str(error)) from error
+        raise
+
+
 def _called(operator: str, tensors: dict[str, Any], attributes: dict[str, Any]) -> Any:
     return FUNCTIONS[operator](*tensors.values(), **{**operators[operator].attributes, **attributes})
 
 
 def _array(tensor: Any) -> Array | None:
-    return None if tensor is None else tensor.detach().cpu().numpy()
+    if tensor is None:
+        return None
+    plain = tensor.detach().cpu()
+    if plain.dtype == torch.bfloat16:
+        return np.asarray(plain.view(torch.int16).numpy().view(ml_dtypes.bfloat16))
+    return np.asarray(plain.numpy())

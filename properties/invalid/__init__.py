@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 import hypothesis.strategies as st
 import numpy as np
 
 from properties.case import Case
-from properties.invalid import attention, convolutions, maxima, norms, pointwise, products, resampling
+from properties.invalid import attention, contradictions, convolutions, maxima, norms, pointwise, products, resampling
 from properties.invalid.vocabulary import Breakage, array_rows, rank, shape
-from properties.strategies import cases
+from properties.strategies import STRATEGIES, apart, cases
 from refconv import operators
 
 _OWN: Mapping[str, list[Breakage]] = {
@@ -54,6 +55,27 @@ def invalid_cases(operator: str, *, dtype: str = "float32") -> st.SearchStrategy
     case.
     """
     return st.builds(broken, cases(operator, dtype=dtype), st.sampled_from(ROWS[operator]))
+
+
+def contradictory_cases(operator: str, *, dtype: str = "float32") -> st.SearchStrategy[Case]:
+    """Draw calls of `operator` that contradict themselves, so that any implementation must refuse them.
+
+    Their arrays are of `dtype`, their attributes of the right type: what breaks is what goes together. Where that is
+    the shape of `grad_output` alone, the forward makes sense. Shrinks towards the smallest case.
+    """
+    return apart(st.builds(contradiction, STRATEGIES[operator](dtype), st.integers(0, 2**16)))
+
+
+def contradiction(case: Case, number: int) -> Case:
+    """Return `case` changed so that it contradicts itself, in one of many ways by `number`."""
+    case = contradictions.of_a_batch(case)
+    rows = ROWS[case.operator]
+    shuffled = Random(number).sample(rows, len(rows))
+    fitting = (row for row in shuffled if contradictions.contradicts(case, row))
+    changed = next(fitting, contradictions.ANOTHER_GRADIENT).change(case)
+    attributes = {name: changed.get(name, value) for name, value in case.attributes.items()}
+    given: dict[str, Any] = {**case.arrays, **changed}
+    return Case(case.operator, tuple(given[name] for name in case.row.inputs), attributes, given["grad_output"])
 
 
 def broken(case: Case, breakage: Breakage) -> InvalidCase:

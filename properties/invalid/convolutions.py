@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -44,7 +45,14 @@ def _same_with_stride(case: Case) -> dict[str, object]:
 
 
 def _cropped(case: Case) -> dict[str, object]:
-    return {"padding": math.prod(case.grad_output.shape[2:]) + 10**6, "output_padding": 0}
+    return {"padding": math.prod(case.grad_output.shape[2:]) + 64, "output_padding": 0}
+
+
+def _as_the_stride(case: Case) -> dict[str, object]:
+    axes = rank(case)
+    given: list[Any] = [case.attributes["stride"], case.attributes["dilation"]]
+    steps = [np.broadcast_to(step, axes).tolist() for step in given]
+    return {"output_padding": tuple(map(max, *steps))}
 
 
 def _local_too_small(case: Case) -> dict[str, object]:
@@ -114,6 +122,7 @@ ROWS: Mapping[str, list[Breakage]] = {
         Breakage("padding", "leave an output of at least 1 along each axis", _cropped),
         *per_axis_rows("output_padding", least=0),
         Breakage("output_padding", "be smaller than stride", set_to("output_padding", 10**6)),
+        Breakage("output_padding", "be smaller than stride", _as_the_stride),
         Breakage(
             "output",
             "fit into a quarter of memory",

@@ -1,5 +1,6 @@
 """What breaks the rules of the norms."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -46,8 +47,14 @@ def _without(name: str, *, training: bool) -> Breakage:
     return Breakage(
         name,
         rule,
-        lambda case: {} if case.arrays[name] is None else {name: None, "training": training},
+        lambda case: {} if case.arrays[name] is None or _few(case) else {name: None, "training": training},
     )
+
+
+def _few(case: Case) -> bool:
+    """Whether there is one value in each channel, which training refuses."""
+    batch, _, *spatial = shape(case, "input")
+    return batch * math.prod(spatial) == 1
 
 
 def _other_shape(case: Case) -> dict[str, object]:

@@ -188,7 +188,7 @@ def array_rows(operator: str) -> list[Breakage]:
         *[
             Breakage(name, "be a NumPy array", with_array(name, make))
             for name in every
-            for make in (lambda array: array.tolist(), lambda _: "array", lambda array: memoryview(array))
+            for make in (lambda array: array.tolist(), lambda _: "array", lambda array: memoryview(array.tobytes()))
         ],
         *[
             Breakage(name, FLOATS, with_array(name, zeros(kind)))

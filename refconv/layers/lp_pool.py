@@ -147,7 +147,7 @@ def lp_pool_bound(arithmetic: Arithmetic, output: Array, input: Array, **attribu
     if call.p == math.inf:
         return bounds.exact(output)
     total, _ = _powers(call, arithmetic)
-    return _finite((total ** (1 / call.p)).moved(lambda array: array.reshape(output.shape)).bound())
+    return Bound(*map(_finite, (total ** (1 / call.p)).moved(lambda array: array.reshape(output.shape)).bound()))
 
 
 def lp_pool_backward_bound(
@@ -171,10 +171,10 @@ def lp_pool_backward_bound(
     counts, errors, magnitudes = (np.zeros(flat_planes(input).shape) for _ in range(3))
     everywhere = np.broadcast_to(places, terms.shape)
     rows = np.arange(len(counts))[:, None, None]
-    for collected, shares in ((counts, there), (errors, terms.error * there), (magnitudes, abs(terms.value) * there)):
-        np.add.at(collected, (rows, everywhere), shares)
+    for collected, shares in ((counts, 1.0), (errors, _finite(terms.error)), (magnitudes, _finite(abs(terms.value)))):
+        np.add.at(collected, (rows, everywhere), shares * there)
     bound = errors + terms.unit * np.maximum(counts - 1, 0) * magnitudes
-    return (_finite(Bound(*[bound.reshape(input.shape)] * 2)),)
+    return (Bound(*[bound.reshape(input.shape)] * 2),)
 
 
 class _Call(NamedTuple):
@@ -238,9 +238,9 @@ def _magnitudes(signal: Array) -> Array:
     return np.where(signal.real >= 0, signal, -signal)
 
 
-def _finite(bound: Bound) -> Bound:
-    """Return `bound`, 0 where all of a window is 0, so that nothing is rounded."""
-    return Bound(*(np.where(np.isnan(error), 0, error) for error in bound))
+def _finite(errors: Array) -> Array:
+    """Return `errors`, 0 where all of a window is 0, or its norm infinite, so that nothing is rounded."""
+    return np.where(np.isnan(errors), 0, errors)
 
 
 @kernel
@@ -317,5 +317,7 @@ def _fill_grad_input(first, last, grad_input, grad_output, input, output, p, dep
                             for w in range(first_w[ow], first_w[ow] + count_w[ow]):
                                 x = input[n, d, h, w]
                                 share = grad_output[n, od, oh, ow] * _power(_magnitude(x) / norm, p - 1)
-                                if x != 0:
-                                    grad_input[n, d, h, w] += share if x.real > 0 else -share
+                                if x.real > 0:
+                                    grad_input[n, d, h, w] += share
+                                elif x != 0:
+                                    grad_input[n, d, h, w] -= share if x.real <= 0 else x  # NaN

@@ -28,8 +28,10 @@ FLOAT32 = ARITHMETICS["float32"]
 VALUES = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 
 
-def drawn(operator, like=lambda case: True):
-    return hypothesis.find(cases(operator), like, settings=hypothesis.settings(database=None, max_examples=2000))
+def drawn(operator, like=lambda case: True, dtype="float32"):
+    return hypothesis.find(
+        cases(operator, dtype=dtype), like, settings=hypothesis.settings(database=None, max_examples=2000)
+    )
 
 
 @pytest.fixture
@@ -63,6 +65,28 @@ def test_an_array_crosses_as_it_lies(layout):
     assert (crossed.strides, crossed.dtype) == (array.strides, array.dtype)
     assert (crossed == array).all()
     assert free + 64 <= len(arena.memory)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_short_formats_cross_by_name(dtype):
+    array = lay_out(VALUES.astype(dtype), "channels_last")
+    arena = Arena()
+    ((placed,), free) = arena.put([array], 256)
+    stored = arena.store({"output": array}, free)["output"]
+    for crossed in (arena.get(placed), arena.get(stored)):
+        assert crossed.dtype == array.dtype
+        assert (crossed == array).all()
+    assert arena.get(placed).strides == array.strides
+
+
+def test_results_of_bfloat16_are_those_of_this_process():
+    case = drawn("conv", lambda case: case.dtype == "bfloat16", dtype="bfloat16")
+    with closing(Isolated("torch")) as runner:
+        ours, theirs = (each.start(case, "backward")() for each in (InProcess(oracle.load("torch")), runner))
+    assert theirs.status == ours.status == "returned"
+    for name, value in ours.results.items():
+        assert value is theirs.results[name] or value.dtype == theirs.results[name].dtype == "bfloat16"
+        assert value is theirs.results[name] or value.tobytes() == theirs.results[name].tobytes()
 
 
 def test_what_lies_around_and_between_is_poison():

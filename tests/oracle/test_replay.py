@@ -106,6 +106,29 @@ def test_an_interrupted_check_leaves_what_it_had(folder, number, status):
     assert ("mine: interrupted after " in printed) == (number != signal.SIGKILL)
 
 
+DEAF = """
+    print("asleep", flush=True)
+    try:
+        time.sleep(60)
+    except BaseException:
+        print("deaf", flush=True)
+"""
+
+
+def test_an_interrupt_that_is_swallowed_is_raised_again(folder):
+    slow = '\n    time.sleep(float(os.environ.get("SLOW", "0")))\n'
+    (folder / "mine.py").write_text(MINE.replace(slow, DEAF).replace("WRONG", "0"))
+    check = subprocess.Popen(
+        [REFCONV, "check", "mine", "--operator", "conv", "--no-isolate"],
+        cwd=folder, env=LIVE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert check.stdout.readline() == "asleep\n"
+    check.send_signal(signal.SIGINT)
+    printed, _ = check.communicate(timeout=60)
+    assert check.returncode == 130
+    assert printed == "deaf\n"
+
+
 def test_a_worker_that_is_killed_is_no_end(folder):
     (folder / "mine.py").write_text((folder / "right.py").read_text())
     check = subprocess.Popen(

@@ -29,7 +29,17 @@ def failed():
 def test_the_text_is_a_table_and_a_conclusion(passed):
     lines = str(passed).splitlines()
     assert lines[0] == "refconv: float32, float32 arithmetic, 10 examples, seed 0"
-    assert lines[2].split() == ["operator", "direction", "cases", "exact", "vacuous", "declined", "worst", "error"]
+    assert lines[2].split() == [
+        "operator",
+        "direction",
+        "cases",
+        "exact",
+        "vacuous",
+        "declined",
+        "worst",
+        "error",
+        "bits",
+    ]
     assert lines[3].split()[:3] == ["conv", "forward", "10"]
     assert lines[3].endswith("ok")
     assert lines[-1].startswith("refconv conforms: 20 cases, ")

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from properties import FieldsError, cases, content, from_fields, to_fields
+from properties.arrays import DTYPES
 from refconv import operators
 
 FIELDS = {
@@ -24,7 +25,7 @@ FIELDS = {
 @pytest.mark.parametrize("operator", operators)
 @given(data=st.data())
 def test_a_case_comes_back_bit_for_bit_and_as_it_lay(operator, data):
-    case = data.draw(cases(operator, dtype=data.draw(st.sampled_from(["float32", "float64"]))))
+    case = data.draw(cases(operator, dtype=data.draw(st.sampled_from(DTYPES))))
     back = from_fields(json.loads(json.dumps(to_fields(case))))
     assert repr(back) == repr(case)
     assert dict(back.attributes) == dict(case.attributes)
@@ -72,7 +73,7 @@ def changed(path, value):
         ("attributes.groups", "1\n2", r"^conv: groups must be an int, got '1\\n2'$"),
         ("arrays.bias", ..., r"^arrays must have the fields "),
         ("arrays.input", None, r"^input must have the fields dtype, layout, seed, shape|^input must have the fields "),
-        ("arrays.input.dtype", "object", r"^input\.dtype must be one of float32, float64, int64, got 'object'$"),
+        ("arrays.input.dtype", "object", r"^input\.dtype must be one of float32, float64, float16, bfloat16, int64, got 'object'$"),
         ("arrays.input.dtype", ["float32"], r"^input\.dtype must be one of "),
         ("arrays.input.layout", "spiral", r"^input\.layout must be one of contiguous, "),
         ("arrays.input.shape", [1, 1, -2], r"^input\.shape must be a list of at most 8 sizes, got \[1, 1, -2\]$"),

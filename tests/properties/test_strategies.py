@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from oracle.judge import expectation
 from properties import cases, from_fields, to_fields
+from properties.arrays import DTYPES
 from properties.strategies import STRATEGIES
 from refconv import ARITHMETICS, operators
 
@@ -17,7 +18,7 @@ def test_every_operator_has_a_strategy():
 
 
 @OPERATORS
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", DTYPES)
 @given(data=st.data())
 def test_arrays_have_the_dtype_that_was_asked_for(operator, dtype, data):
     case = data.draw(cases(operator, dtype=dtype))
@@ -75,7 +76,10 @@ def test_cases_can_be_written_down_and_read_back(operator, collect):
     ("arguments", "message"),
     [
         ({"operator": "convolve"}, "^operator must be one of conv, conv_transpose, .*got 'convolve'$"),
-        ({"operator": "conv", "dtype": "int8"}, "^dtype must be one of float32, float64, got 'int8'$"),
+        (
+            {"operator": "conv", "dtype": "int8"},
+            "^dtype must be one of float32, float64, float16, bfloat16, got 'int8'$",
+        ),
     ],
 )
 def test_what_isnt_known_is_refused(arguments, message):

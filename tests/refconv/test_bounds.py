@@ -2,12 +2,26 @@ import math
 from fractions import Fraction
 
 import hypothesis.strategies as st
+import ml_dtypes
 import numpy as np
 import pytest
 from hypothesis import given
 
-from refconv import ARITHMETICS, conv
-from refconv.bounds import ERRORS_PER_B, FLOAT32, FLOAT64, TF32, multilinear
+from refconv import ARITHMETICS, Bound, conv
+from refconv.bounds import (
+    BFLOAT16,
+    BFLOAT16_ACCUMULATED,
+    ERRORS_PER_B,
+    FLOAT16,
+    FLOAT16_ACCUMULATED,
+    FLOAT32,
+    FLOAT64,
+    TF32,
+    exact,
+    multilinear,
+    over,
+    scaled,
+)
 
 EMPTY_ROOM = 1e-300  # of a bound that is 0 where equality is demanded
 
@@ -114,6 +128,104 @@ def test_small_integers_must_be_met_exactly():
     assert bound_of(FLOAT32, x, y) == (0, 0)
 
 
+SHORT = {  # storage, dtype of the sums, arithmetic
+    "float16": (np.float16, np.float32, FLOAT16),
+    "bfloat16": (ml_dtypes.bfloat16, np.float32, BFLOAT16),
+    "float16-accumulated": (np.float16, np.float16, FLOAT16_ACCUMULATED),
+    "bfloat16-accumulated": (ml_dtypes.bfloat16, ml_dtypes.bfloat16, BFLOAT16_ACCUMULATED),
+}
+
+
+@pytest.mark.parametrize("native", [False, True], ids=["arrays of float32", "arrays of the format"])
+@pytest.mark.parametrize("name", SHORT)
+@given(seed=SEEDS, length=st.sampled_from((1, 2, 3, 9, 30, 100)))
+def test_short_formats_keep_the_bounds(name, native, seed, length):
+    storage, sums, arithmetic = SHORT[name]
+    x, y = factors(seed, length, storage if native else np.float32)
+    rigorous, statistical = bound_of(arithmetic, x.astype(float), y.astype(float))
+    products = x.astype(storage).astype(sums) * y.astype(storage).astype(sums)
+    error = float(abs(Fraction(float(sequential(products).astype(storage))) - exact_dot(x, y)))
+    assert error <= rigorous
+    assert error <= ERRORS_PER_B * statistical
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_factors_that_fit_are_not_rounded(name):
+    storage, _, arithmetic = SHORT[name]
+    x, y = np.array([11.1], np.float32), np.array([13.3], np.float32)
+    rounded = [array.astype(storage).astype(float) for array in (x, y)]
+    assert bound_of(arithmetic, *rounded)[1] < 0.7 * bound_of(arithmetic, x.astype(float), y.astype(float))[1]
+
+
+@pytest.mark.parametrize("name", ["float16", "bfloat16"])
+def test_sums_in_float32_and_in_the_format_are_told_apart(name):
+    storage, _, arithmetic = SHORT[name]
+    ratios = []
+    for seed in range(100):
+        x, y = factors(seed, 1000, storage)
+        total = float(sequential(x * y))
+        _, statistical = bound_of(arithmetic, x.astype(float), y.astype(float))
+        ratios.append(float(abs(Fraction(total) - exact_dot(x, y))) / statistical)
+    assert np.median(ratios) > ERRORS_PER_B
+
+
+@pytest.mark.parametrize(
+    ("arithmetic", "bits"),
+    [
+        (FLOAT32, 24),
+        (FLOAT64, 53),
+        (TF32, 11),
+        (FLOAT16, 11),
+        (BFLOAT16, 8),
+        (FLOAT16_ACCUMULATED, 11),
+        (BFLOAT16_ACCUMULATED, 8),
+    ],
+)
+def test_an_arithmetic_says_how_many_bits_it_multiplies(arithmetic, bits):
+    assert arithmetic.bits == bits
+
+
+@pytest.mark.parametrize(("arithmetic", "largest"), [(FLOAT16, 2.0**11), (BFLOAT16, 2.0**8)])
+def test_sums_are_exact_up_to_the_stored_significand(arithmetic, largest):
+    for known in (arithmetic, ARITHMETICS[f"{arithmetic.name}-accumulated"]):
+        assert bound_of(known, np.array([largest / 4 - 1, 1.0]), np.array([4.0, 3.0])) == (0, 0)
+        assert min(bound_of(known, np.array([largest / 4 - 1, 1.0]), np.array([4.0, 4.0]))) > EMPTY_ROOM
+
+
+def test_what_is_divided_is_rounded_when_it_is_stored():
+    value = np.array([1.0])
+    (error, _) = scaled(exact(value), BFLOAT16, value, 1 / 9)
+    assert error[0] >= 2.0**-8
+    assert scaled(exact(value), BFLOAT16, value, 1 / 8) == Bound(0, 0)
+
+
+def test_what_is_scaled_below_the_smallest_number_may_be_lost():
+    value = np.array([1e-5])
+    assert scaled(exact(value), FLOAT16, value, 1e-2).rigorous[0] >= 1e-5
+    assert scaled(exact(value), FLOAT32, value, 1e-2).rigorous[0] < 1e-10
+    assert scaled(exact(value), FLOAT16, 0 * value, 1 / 4) == Bound(0, 0)
+
+
+def test_partial_sums_may_leave_the_format_that_they_are_not_stored_in():
+    x, y = np.array([300.0, 300.0, 1.5]), np.array([300.0, -300.0, 0.1])
+    assert bound_of(FLOAT16, x, y)[0] < 0.1 * 2 * 300**2
+    assert bound_of(FLOAT16_ACCUMULATED, x, y) == (math.inf, math.inf)
+
+
+def test_factors_out_of_the_format_may_be_lost_or_infinite():
+    tiny, one = np.array([1e-6]), np.array([1000.0])
+    assert bound_of(FLOAT16, tiny, one)[0] > 1e-3
+    assert bound_of(FLOAT16, np.array([1e5]), np.array([1e-3])) == (math.inf, math.inf)
+    assert bound_of(FLOAT32, np.array([1e5]), np.array([1e-3]))[0] < 1e-4
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_normwise_arithmetic_has_the_dtype_s_precision(dtype):
+    fast = over(ARITHMETICS["fast"], dtype)
+    assert (fast.name, fast.normwise, fast.storage) == ("fast", True, ARITHMETICS[dtype].storage)
+    assert over(TF32, dtype) is TF32
+
+
 @pytest.mark.parametrize(("arithmetic", "largest"), [(FLOAT32, 2.0**24), (FLOAT64, 2.0**53), (TF32, 2.0**10)])
 def test_integers_are_exact_up_to_the_significand(arithmetic, largest):
     assert bound_of(arithmetic, np.array([largest - 1]), np.array([1.0])) == (0, 0)
@@ -147,6 +259,5 @@ def test_a_window_without_taps_has_no_error():
 
 
 def test_arithmetics_are_known_by_name():
-    assert (
-        [arithmetic.name for arithmetic in ARITHMETICS.values()] == list(ARITHMETICS) == ["float32", "float64", "tf32"]
-    )
+    assert [arithmetic.name for arithmetic in ARITHMETICS.values()] == list(ARITHMETICS)
+    assert list(ARITHMETICS) == ["float32", "float64", "tf32", *SHORT, "fast"]

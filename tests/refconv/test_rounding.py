@@ -1,12 +1,13 @@
 from fractions import Fraction
 
 import hypothesis.strategies as st
+import ml_dtypes
 import numpy as np
 import pytest
 from hypothesis import given
 from numpy.lib.stride_tricks import as_strided
 
-from refconv.bounds import FLOAT32, FLOAT64, TF32
+from refconv.bounds import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, TF32
 from refconv.rounding import (
     Rounded,
     along,
@@ -79,6 +80,29 @@ def test_products_are_rounded_in_the_arithmetic_s_own_way():
 def test_what_may_be_flushed_to_zero_is_part_of_the_error():
     product = lifted(2.0**-100) * 2.0**-30
     assert product.error.item() >= 2.0**-130
+
+
+def test_an_exponent_that_fits_no_format_is_rounded_too():
+    exact, rounded = lifted(4.0) ** 0.5, lifted(4.0) ** 0.3
+    assert exact.error.item() == pytest.approx(8 * UNIT * 2)
+    assert rounded.error.item() == pytest.approx((8 + 0.3 * np.log(4)) * UNIT * 4**0.3)
+
+
+def test_what_is_flushed_in_sums_is_part_of_the_error():
+    small = lifted(2.0**-100, 2.0**-100)
+    for total in (einsum("i,i->", small, small), (small * 2.0**-100).sum()):
+        assert total.error.item() >= 2.0**-125
+    assert einsum("i,i->", small, lifted(0.0, 0.0)).error.item() == 0
+
+
+def test_equal_terms_of_a_sum_may_be_rounded_alike():
+    distinct, equal, most_zero = np.arange(1.0, 101), np.ones(100), np.eye(1, 100)[0]
+    steps = Rounded(np.stack([distinct, equal, most_zero]), np.zeros((3, 100)), FLOAT32).sum(1)
+    assert (steps.error / steps.value / UNIT).ravel().tolist() == pytest.approx([40, 99, 4])
+    terms = np.full(10_000, 0.1, np.float32)
+    bound = exactly(terms.astype(np.float64), FLOAT32).sum(0).bound().limit
+    error = abs(np.add.accumulate(terms)[-1] - terms.sum(dtype=np.float64))
+    assert 400 * UNIT * terms.sum(dtype=np.float64) < error <= bound
 
 
 def test_what_is_beyond_the_format_s_range_may_be_anything():
@@ -161,3 +185,21 @@ def test_the_functions_take_plain_arrays_as_well():
     zeros = zeros_like(with_error(3.0, 0.5))
     assert (zeros.value.tolist(), zeros.error.tolist()) == ([0], [0])
     assert zeros_like(x.astype(np.float32)).dtype == np.float32
+
+
+@given(SEEDS)
+def test_steps_that_are_stored_in_bfloat16_keep_its_bound(seed):
+    x, y, z = np.random.default_rng(seed).standard_normal((3, 50)).astype(ml_dtypes.bfloat16)
+    difference = x * y - z  # each step rounded to the format
+    total = (difference * difference).astype(np.float32).sum().astype(ml_dtypes.bfloat16)
+    exact = [exactly(array.astype(float), BFLOAT16) for array in (x, y, z)]
+    expected = exact[0] * exact[1] - exact[2]
+    bound = (expected * expected).sum().bound()
+    assert abs(float(total) - (expected * expected).sum().value[0]) <= bound.rigorous[0]
+    assert bound.rigorous[0] < abs(float(total))
+
+
+def test_results_below_float16_s_smallest_number_are_only_lost_when_stored():
+    product = exactly(np.array([1e-3]), FLOAT16) * exactly(np.array([1e-3]), FLOAT16)
+    assert product.error[0] < 1e-7
+    assert product.bound().rigorous[0] > 1e-6

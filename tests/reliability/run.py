@@ -40,9 +40,14 @@ class Try(NamedTuple):
     seconds: float
 
 
+def shared() -> set[Path]:
+    """What lies in shared memory, but for the semaphores of process pools, which tests beside this one may have."""
+    return {path for path in SHM.iterdir() if not path.name.startswith("sem.mp-")} if SHM.is_dir() else set()
+
+
 def attempt(fault: str, seed: int) -> Try:
     """Check an implementation with `fault`, and see whether the report says so and nothing is left behind."""
-    before = set(SHM.iterdir()) if SHM.is_dir() else set()
+    before = shared()
     began = time.perf_counter()
     limit = 1.0 if fault in HANGS else 20.0
     report = oracle.check(
@@ -58,7 +63,7 @@ def attempt(fault: str, seed: int) -> Try:
     ):
         problems.append(f"blamed on {report.failures[0].case}")
     problems += [f"left {child}" for child in psutil.Process().children(recursive=True)]
-    problems += [f"left {path}" for path in (set(SHM.iterdir()) if SHM.is_dir() else set()) - before]
+    problems += [f"left {path}" for path in shared() - before]
     return Try(problems, reasons[0] if reasons else "", seconds)
 
 

@@ -28,6 +28,8 @@ def _avg_pool(
 ) -> Any:
     rank = input.ndim - 2
     window = read_pool_window(kernel_size, rank, stride=stride, padding=padding)
+    if divisor_override == 0:  # as PyTorch says where it takes one
+        raise ValueError("divisor must be not zero")
     if _takes(input.shape[2:], window) and (divisor_override is None or rank > 1):
         sides = tuple(before for before, _ in window.padding)
         override = () if divisor_override is None else (divisor_override,)

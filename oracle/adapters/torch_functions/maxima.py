@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -68,7 +69,7 @@ def _max_pool_of_padded(input: Any, window: Window, ceil_mode: bool, return_indi
     axes = zip(input.shape[2:], size, window.extent, window.stride, window.padding, strict=True)
     for length, windows, extent, stride, (before, _) in reversed([*axes]):  # F.pad begins with the last axis
         sides += [before, (windows - 1) * stride + extent - length - before]
-    padded = F.pad(input, sides, value=-math.inf)
+    padded = F.pad(input, sides, value=-math.inf).clone(memory_format=torch.contiguous_format)
     pool = _MAX_POOL[input.ndim - 2]
     found = pool(padded, window.kernel, window.stride, 0, window.dilation, False, return_indices)
     if not return_indices:
@@ -134,19 +135,64 @@ def _overhangs(case: Case) -> bool:
     return any((windows - 1) * step + taps > length for length, windows, taps, step in axes)
 
 
+def _holds_nan(case: Case) -> bool:
+    """Whether a magnitude itself is handed on, and there is NaN."""
+    (input,) = case.inputs
+    assert input is not None
+    return case.attributes["norm_type"] in {1.0, math.inf} and bool(np.isnan(input.astype(np.float64)).any())
+
+
+_SIGN_OF_NAN = """import torch
+
+x = torch.tensor([[[torch.nan]]], requires_grad=True)
+torch.nn.functional.lp_pool1d(x, 1.0, 1).sum().backward()
+print(x.grad.nan_to_num(7.0).item())  # should be 7"""
 _SCALED = """import torch
 
 x = torch.ones(1, 1, 3)  # so that the last window holds one element
 print(torch.nn.functional.lp_pool1d(x, 1.0, 2, ceil_mode=True))  # should be 2, 1"""
-DEVIATIONS = tuple(
-    Deviation(
+
+
+def _holds_minus_infinity(case: Case) -> bool:
+    """Whether there is -inf in three spatial axes that may be taken for channels-last."""
+    (input,) = case.inputs
+    assert input is not None
+    last = input.ndim == 5 and (input.strides[1] <= input.strides[-1] or 1 in input.shape)
+    return last and bool(np.isneginf(input.astype(np.float64)).any())
+
+
+_FIRST_OF_ALL = """import torch
+
+x = torch.full((1, 2, 2, 1, 1), -torch.inf).contiguous(memory_format=torch.channels_last_3d)
+print(torch.nn.functional.max_pool3d(x, 1, return_indices=True)[1].flatten())  # should be 0, 1, 0, 1"""
+_FAULTS = (
+    (
+        "max_pool",
+        ("forward", "backward"),
+        _holds_minus_infinity,
+        "in 3-D and channels-last order, the index of a window of nothing but -inf is 0, and the gradient goes there",
+        "max_pool(input[1, 2, 2, 1, 1], kernel_size=1, return_indices=True), all -inf",
+        _FIRST_OF_ALL,
+    ),
+    (
         "lp_pool",
-        direction,
+        ("backward",),
+        _holds_nan,
+        "the gradient of the magnitude of NaN is 0: NaN is lost",
+        "lp_pool(input[1, 1, 1], norm_type=1.0, kernel_size=1), NaN",
+        _SIGN_OF_NAN,
+    ),
+    (
+        "lp_pool",
+        ("forward", "backward"),
         _overhangs,
         "a last window that reaches beyond the input is scaled as if it were full, and refused in 3-D if none fits",
-        "2.13.0 (CPU)",
         "lp_pool(input[1, 1, 3], norm_type=1.0, kernel_size=2, ceil_mode=True)",
         _SCALED,
-    )
-    for direction in ("forward", "backward")
+    ),
+)
+DEVIATIONS = tuple(
+    Deviation(operator, direction, matches, reason, "2.13.0 (CPU)", smallest, script)
+    for operator, directions, matches, reason, smallest, script in _FAULTS
+    for direction in directions
 )

@@ -24,6 +24,9 @@ def _locally_connected(input: Any, weight: Any, bias: Any, **attributes: Any) ->
 
 
 def _graph_conv(input: Any, adjacency: Any, weight: Any, self_weight: Any, bias: Any) -> Any:
+    nodes = input.shape[1]
+    if adjacency.shape != (nodes, nodes):
+        raise ValueError(f"adjacency must have shape {(nodes, nodes)}, got {tuple(adjacency.shape)}")
     output = adjacency @ F.linear(input, weight)
     if self_weight is not None:
         output = output + F.linear(input, self_weight)

@@ -76,7 +76,7 @@ def _nearest_in_float32(case: Case) -> bool:
 
 
 def _nearest_forward_in_float32(case: Case) -> bool:
-    return (case.dtype == np.float32 or _by_index_function(case)) and _nearest_in_float32(case)
+    return (case.dtype != np.float64 or _by_index_function(case)) and _nearest_in_float32(case)
 
 
 def _nearest_by_whole_scale(case: Case) -> bool:

@@ -20,7 +20,7 @@ def by_windows(input, *, kernel_size, stride, padding, ceil_mode, count_include_
     for size, (before, after), kernel, step in zip(
         input.shape[2:], window.padding, window.kernel, window.stride, strict=True
     ):
-        begins = [b for b in range(0, 99, step) if b + kernel <= size + before + after + ceil_mode * (step - 1)]
+        begins = [b for b in range(0, 999, step) if b + kernel <= size + before + after + ceil_mode * (step - 1)]
         if ceil_mode and begins[-1] >= size + before:
             del begins[-1]
         sizes.append(begins)

@@ -20,7 +20,8 @@ def test_it_is_numpy_s_norm_of_each_window(case):
     window = read_pool_window(case.attributes["kernel_size"], rank, stride=case.attributes["stride"], padding=0)
     for index in np.ndindex(*output.shape[2:]):
         where = [slice(i * s, i * s + k) for i, s, k in zip(index, window.stride, window.kernel, strict=True)]
-        seen = input[(..., *where)].reshape(*input.shape[:2], -1)
+        seen = input[(..., *where)]
+        seen = seen.reshape(*input.shape[:2], math.prod(seen.shape[2:]))
         expected = np.linalg.norm(seen, ord=case.attributes["norm_type"], axis=-1)
         np.testing.assert_allclose(output[(..., *index)], expected, rtol=1e-13)
 
@@ -75,12 +76,40 @@ def test_what_is_not_finite_is_handed_on(norm_type):
     np.testing.assert_array_equal(lp_pool(x, norm_type=norm_type, kernel_size=2), [[[np.inf, np.nan, np.inf]]])
 
 
+@pytest.mark.parametrize("norm_type", [1, 2, 3.5, math.inf])
+def test_nan_has_nan_for_a_gradient(norm_type):
+    x, grad_output = np.array([[[np.nan, 1.0, 2.0]]]), np.ones((1, 1, 2))
+    grads = lp_pool_backward(grad_output, x, norm_type=norm_type, kernel_size=2, stride=1)
+    assert np.isnan(grads.input[0, 0, 0])
+    assert grads.input[0, 0, 2] > 0
+
+
+def test_norms_by_a_root_have_their_bound():
+    attributes = {"norm_type": 3.0, "kernel_size": 2, "stride": 2, "ceil_mode": False}
+    output = lp_pool(X, **attributes)
+    bound = lp_pool_bound(ARITHMETICS["float32"], output, X, **attributes)
+    assert (bound.limit > 1e-8).all()
+    assert (bound.limit < 1e-5).all()
+
+
+def test_beside_an_infinite_norm_gradients_have_their_bound():
+    x, grad_output = np.array([[[np.inf, 1.0, 1.0]]]), np.ones((1, 1, 2))
+    attributes = {"norm_type": 2.0, "kernel_size": 2, "stride": 1, "ceil_mode": False}
+    grads = lp_pool_backward(grad_output, x, **attributes)
+    with np.errstate(all="ignore"):
+        (bound,) = lp_pool_backward_bound(ARITHMETICS["float32"], grads, grad_output, x, **attributes)
+    assert grads.input[0, 0, 1:] == pytest.approx(0.5**0.5)
+    assert (bound.limit[0, 0, 1:] >= abs(np.float32(0.5**0.5) - 0.5**0.5)).all()
+    assert bound.limit.max() < 1e-5
+
+
 def test_an_infinite_norm_has_no_rounding_errors():
     attributes = {"norm_type": math.inf, "kernel_size": 2, "stride": None, "ceil_mode": False}
     bound = lp_pool_bound(ARITHMETICS["float64"], np.array([[[4.0, 5.0]]]), X, **attributes)
     assert bound.limit.tolist() == [[[0, 0]]]
     grads = lp_pool_backward(np.array([[[1.0, 10.0]]]), X, norm_type=math.inf, kernel_size=2)
-    (bound,) = lp_pool_backward_bound(ARITHMETICS["float64"], grads, np.array([[[1.0, 10.0]]]), X, **attributes)
+    with np.errstate(all="ignore"):
+        (bound,) = lp_pool_backward_bound(ARITHMETICS["float64"], grads, np.array([[[1.0, 10.0]]]), X, **attributes)
     assert bound.limit.tolist() == [[[0, 0, 0, 0]]]
 
 

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -38,8 +40,8 @@ def test_it_is_the_maximum_of_each_window(case):
 def test_indices_are_the_first_places_of_the_maxima(case):
     (input,) = case.inputs
     output, indices = max_pool(input, **{**case.attributes, "return_indices": True})
-    flat = input.reshape(*input.shape[:2], -1)
-    found = np.take_along_axis(flat, np.maximum(indices, 0).reshape(*indices.shape[:2], -1), 2).reshape(indices.shape)
+    flat, places = (array.reshape(*array.shape[:2], math.prod(array.shape[2:])) for array in (input, indices))
+    found = np.take_along_axis(flat, np.maximum(places, 0), 2).reshape(indices.shape)
     np.testing.assert_array_equal(np.where(indices < 0, -INF, found), output)
     assert indices.max(initial=-1) < np.prod(input.shape[2:])
 

@@ -1,0 +1,125 @@
+"""The check: what a user calls. Each operator is searched for failing cases, forward and backward."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable
+from types import ModuleType
+from typing import Any
+
+from oracle.isolation import MEMORY_LIMIT, TIME_LIMIT, Isolated
+from oracle.judge import read_arithmetic
+from oracle.report import Report
+from oracle.running import InProcess, Runner
+from oracle.search import Search
+from oracle.subjects import name_of, resolve, source
+from properties.arrays import DTYPES
+from refconv import operators as table
+
+Progress = Callable[[Report], None]
+
+
+def check(
+    implementation: Any,
+    operators: Iterable[str] | None = None,
+    *,
+    dtype: str = "float32",
+    examples: int = 100,
+    seed: int = 0,
+    arithmetic: str | None = None,
+    isolate: bool = False,
+    time_limit: float = TIME_LIMIT,
+    memory_limit: int = MEMORY_LIMIT,
+    shrink: bool = True,
+    progress: Progress | None = None,
+) -> Report:
+    """Check an implementation against the reference over generated cases.
+
+    Every operator is checked forward and backward over the same `examples` cases. The first case that fails in one
+    direction is shrunk; the other direction goes on. What failed in an earlier check is run first: Hypothesis keeps it
+    in the database of its current profile.
+
+    Parameters
+    ----------
+    implementation : object
+        Anything that offers functions named as the operators: a module, an object, what :func:`oracle.subject`
+        returns, or the name of one, as :func:`oracle.load` takes it.
+    operators : iterable of str, optional
+        The operators to check; by default all of ``refconv.operators``.
+    dtype : {"float32", "float64", "float16", "bfloat16"}
+        Of the arrays.
+    examples : int
+        How many cases for each operator and direction.
+    seed : int
+        Of the generated cases: in the same environment, the same seed gives the same cases.
+    arithmetic : str, optional
+        One of ``refconv.ARITHMETICS``, by whose error bounds to judge; by default that of `dtype`.
+    isolate : bool
+        Run the implementation in a process of its own, where a crash, a hang, a memory blow-up or printing to stdout
+        is a failure of one case, and the check goes on. Needs a module, or a name, which a new process can import.
+    time_limit : float
+        Seconds that one call may take, if isolated.
+    memory_limit : int
+        Bytes that one call may add to what its process takes, if isolated.
+    shrink : bool
+        Make what fails smaller, and find out which mistake it is; without, the first case that fails is reported.
+    progress : callable, optional
+        Called as ``progress(report)`` after each case, with the report so far.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    ValueError
+        For an operator, dtype, arithmetic, limit or number of examples that makes no sense, or an implementation that
+        can't be isolated.
+    LoadError
+        For a name that can't be loaded.
+    """
+    names = list(table) if operators is None else list(operators)
+    unknown = [name for name in names if name not in table]
+    if not names or unknown:
+        raise ValueError(f"operators must be of {', '.join(table)}, got {', '.join(map(repr, unknown)) or 'none'}")
+    if examples < 1:
+        raise ValueError(f"examples must be at least 1, got {examples}")
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
+    chosen = read_arithmetic(arithmetic, dtype)
+    began = time.perf_counter()
+    runner = runner_of(implementation, arithmetic, isolate, time_limit, memory_limit)
+    with contextlib.closing(runner):
+        report = Report(name_of(implementation), runner.version, dtype, chosen.name, examples, seed)
+
+        def step() -> None:
+            report.seconds = time.perf_counter() - began
+            if progress is not None:
+                progress(report)
+
+        for name in names:
+            Search(runner, name, chosen, report, step, shrink=shrink).run(examples, seed)
+        report.seconds = time.perf_counter() - began
+    report.complete = True
+    return report
+
+
+def runner_of(
+    implementation: Any, arithmetic: str | None, isolate: bool, time_limit: float, memory_limit: int
+) -> Runner:
+    """Return what runs `implementation`, as :func:`check` is asked to."""
+    if not isolate:
+        return InProcess(resolve(implementation, arithmetic), source(implementation, arithmetic))
+    for name, limit in {"time_limit": time_limit, "memory_limit": memory_limit}.items():
+        if not limit > 0:
+            raise ValueError(f"{name} must be positive, got {limit}")
+    return Isolated(_importable(implementation), arithmetic, time_limit=time_limit, memory_limit=memory_limit)
+
+
+def _importable(implementation: object) -> str:
+    if isinstance(implementation, str):
+        return implementation
+    if isinstance(implementation, ModuleType):
+        return implementation.__name__
+    kind = type(implementation).__name__
+    rule = "be a module or a name (package.module:object) where isolate is True"
+    raise ValueError(f"implementation must {rule}, got {kind}")

@@ -1,0 +1,98 @@
+"""In how many bits an implementation worked, read off its errors."""
+
+import math
+import statistics
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from oracle.judge import Observation, Refused, expectation, verdict
+from refconv import ARITHMETICS, Arithmetic
+from refconv.arguments import Array
+
+_PLACES = {np.dtype(np.float32): (np.uint32, 24), np.dtype(np.float64): (np.uint64, 53)}
+"""The integers in which the formats' bits can be read, and the bits of their significands."""
+
+
+def worked_bits(observations: Sequence[Observation]) -> int:
+    """Return in how many significand bits products were made, by the errors of the cases that aren't exact.
+
+    An error is measured in units of what rounding each product and the result would leave, by the median of the cases:
+    some are out of a smaller format's range.
+    """
+    arithmetic = observations[0].arithmetic
+    unit = max(arithmetic.product, arithmetic.storage)
+    rounded_once = arithmetic._replace(product=unit, accumulation=unit * 2.0**-20, storage=unit)
+    worst = [judged.worst for judged in map(verdict, _by(rounded_once, observations)) if not judged.exact]
+    return round(-math.log2(unit) - math.log2(max(statistics.median(worst), 2.0**-60))) if worst else 0
+
+
+def _by(arithmetic: Arithmetic, observations: Iterable[Observation]) -> Iterator[Observation]:
+    """Yield `observations` beside what `arithmetic` promises."""
+    for observation in observations:
+        expected = expectation(observation.case, observation.direction, arithmetic)
+        yield observation._replace(expected=expected, arithmetic=arithmetic)
+
+
+def stored_bits(arrays: Iterable[Array]) -> int:
+    """Return how many significand bits the elements use: fewer than their dtype has, if they were stored in less."""
+    used = 0
+    for array in arrays:
+        if array.dtype not in _PLACES:
+            return 0
+        unsigned, bits = _PLACES[array.dtype]
+        finite = np.ascontiguousarray(array[np.isfinite(array) & (array != 0)])
+        if finite.size:
+            significand = finite.view(unsigned) & unsigned(2 ** (bits - 1) - 1) | unsigned(2 ** (bits - 1))
+            lowest = significand & (~significand + unsigned(1))
+            used = max(used, bits - int(np.log2(lowest.min().astype(np.float64))))
+    return used
+
+
+def precision_of(observations: Sequence[Observation]) -> tuple[str, str] | None:
+    """Return the name and cause of a lack of precision, if that is all that is wrong with what was observed.
+
+    That is so if there is a coarser arithmetic by which every observation is right, those on integers, which are exact
+    in it, too. Products in 11 bits whose sums aren't rounded so are TF32's; rounded, they are float16's.
+    """
+    arithmetic = observations[0].arithmetic
+    if any(isinstance(observation.expected, Refused) for observation in observations):
+        return None
+    coarser = next((known for known in _coarser_than(arithmetic) if _right_by(known, observations)), None)
+    if coarser is None:
+        return None
+    worked = worked_bits(observations)
+    inexact = [observation for observation in observations if not verdict(observation).exact]
+    stored = stored_bits(
+        value
+        for observation in inexact
+        for value in observation.outcome.results.values()
+        if value is not None and value.dtype.kind != "i"
+    )
+    format_ = _format(coarser, worked, stored)
+    found = f"{observations[0].case.dtype}, but {worked} bits: {format_}?"
+    return f"computed in {format_}", f"{found} Products are right to about that, and results use {stored} bits."
+
+
+def _format(coarser: Arithmetic, worked: int, stored: int) -> str:
+    """Return what works in so many bits, and stores so many."""
+    if not 0 < stored <= 11:
+        return "TF32" if worked >= 10 else "bfloat16 with results in float32"
+    sums = " with sums in the same" if coarser.accumulation >= coarser.storage else ""
+    return f"{'bfloat16' if stored <= 8 else 'float16'}{sums}"
+
+
+def _coarser_than(arithmetic: Arithmetic) -> list[Arithmetic]:
+    """Return the named arithmetics that are less accurate than `arithmetic`, the most accurate first."""
+    coarser = [
+        known for known in ARITHMETICS.values() if not known.normwise and _coarseness(known) > _coarseness(arithmetic)
+    ]
+    return sorted(coarser, key=_coarseness)
+
+
+def _coarseness(arithmetic: Arithmetic) -> tuple[float, float, float]:
+    return max(arithmetic.product, arithmetic.storage), arithmetic.accumulation, arithmetic.storage
+
+
+def _right_by(arithmetic: Arithmetic, observations: Iterable[Observation]) -> bool:
+    return not any(verdict(observation).status == "failed" for observation in _by(arithmetic, observations))

@@ -1,0 +1,37 @@
+"""Mistakes that a verdict's reason says by itself, whatever the values."""
+
+_BOUNDS = "writes out of bounds", "A size or an index is computed for another shape than the array has."
+
+NAMES: dict[str, tuple[str, str]] = {
+    "right by itself, wrong after": (
+        "depends on earlier calls",
+        "Something is kept from one call to the next, by a key that lacks what has changed, or a buffer isn't cleared.",
+    ),
+    "corrupts its process": _BOUNDS,
+    "bytes outside of its arguments": _BOUNDS,
+    "in place": (
+        "input modified in place",
+        "An input's memory is used for an intermediate or for the result.",
+    ),
+    "shares memory with": (
+        "result shares memory with an input",
+        "Where there is nothing to compute the input is returned, not a copy.",
+    ),
+    "not the same bits for the same input": (
+        "not deterministic",
+        "Partial sums are added in the order in which threads finish, by atomic additions as a rule.",
+    ),
+    "must refuse": (
+        "arguments not checked",
+        "Sizes are taken from one argument, and the others are read as if they matched.",
+    ),
+    "must have dtype": (
+        "result in another dtype",
+        "An intermediate or a Python number has promoted the result, or it isn't cast back.",
+    ),
+    "did not return within": (
+        "does not return",
+        "A loop's end is never met, or a lock is never released.",
+    ),
+}
+"""By words of the reason: the mistake's name, and its usual cause."""
