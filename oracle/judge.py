@@ -11,7 +11,7 @@ from oracle.running import DIRECTIONS, InProcess, Outcome, Runner
 from oracle.subjects import resolve
 from oracle.values import Expected, judged
 from properties import Case
-from properties.case import doubled
+from properties.case import all_finite, doubled
 from refconv import ARITHMETICS, Arithmetic, Bound, InvalidTypeError, InvalidValueError
 from refconv.arguments import Array
 from refconv.bounds import over
@@ -172,7 +172,7 @@ def expectation(case: Case, direction: str, arithmetic: Arithmetic) -> Expectati
         expected = _computed(case, direction, arithmetic, arrays)
     except (InvalidTypeError, InvalidValueError) as error:
         return Refused(str(error))
-    if all(array is None or np.isfinite(array).all() for array in arrays) or all(map(_bounded, expected.values())):
+    if all_finite(arrays) or all(map(_bounded, expected.values())):
         return expected
     finite = [array if array is None else np.where(np.isfinite(array), array, 0) for array in arrays]
     untouched = _computed(case, direction, arithmetic, finite)

@@ -6,21 +6,21 @@ and the ends of the format's range come one at a time, in each array in turn.
 
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
 from properties import SPECIALS, Case, refilled, with_special
-from properties.case import doubled
+from properties.case import all_finite
 from properties.special import places
 from refconv import Operator
-from refconv.arguments import Array
 
 _SEED = 1000  # beyond what is used to fill a case again
 _ALIKE = 40  # one case in so many has a sibling of other content
 _CHANGED = 80  # one case in so many has a sibling by each attribute
 _FEW = 4  # results, which may be equal by chance
+_CLEAR = 0.01  # relative difference of results; beyond the roundings of bfloat16, 2**-9 each
 _LARGE = 4096  # elements of an array; cases with more are costly, and few
 _SPECIAL = 10  # one case in so many has a sibling with a special value, in the first input and the others by turns
 _PATIENCE = 3  # cases
@@ -100,7 +100,7 @@ class Siblings:
 
     def _hands_on(self, case: Case) -> bool:
         """Whether something that isn't finite comes out, if there is any."""
-        return _finite(case.arrays.values()) or not _finite(_results(case, self._direction))
+        return all_finite(case.arrays.values()) or not all_finite(case.reference(self._direction))
 
     def _with_an_attribute(self, case: Case) -> Iterator[tuple[Sibling, Case]]:
         """Yield the sibling by the attribute whose turn it is, of those that make a difference here."""
@@ -115,27 +115,13 @@ class Siblings:
                 return
 
 
-def _finite(arrays: Iterable[Array | None]) -> bool:
-    return all(array is None or bool(np.isfinite(array).all()) for array in arrays)
-
-
 def _differ(case: Case, other: Case, direction: str) -> bool:
     """Whether the reference gives other results, by more than any rounding."""
-    results, others = _results(case, direction), _results(other, direction)
+    results, others = case.reference(direction), other.reference(direction)
     return len(results) != len(others) or any(
-        one is not None and not np.allclose(one, another, rtol=0.01, equal_nan=True)
+        one is not None and not np.allclose(one, another, rtol=_CLEAR, equal_nan=True)
         for one, another in zip(results, others, strict=True)
     )
-
-
-def _results(case: Case, direction: str) -> tuple[Any, ...]:
-    grad_output, *inputs = map(doubled, case.arrays.values())
-    with np.errstate(all="ignore"):
-        if direction == "forward":
-            returned = case.row.forward(*inputs, **case.attributes)
-        else:
-            returned = case.row.backward(grad_output, *inputs, **case.attributes)
-    return returned if isinstance(returned, tuple) else (returned,)
 
 
 def number_of(case: Case) -> int:

@@ -1,6 +1,6 @@
 """A case: one call of an operator, with the gradient that its backward gets."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,15 +41,20 @@ class Case:
         """`grad_output` and the inputs by name, in the order in which the backward takes them."""
         return {"grad_output": self.grad_output, **dict(zip(self.row.inputs, self.inputs, strict=True))}
 
+    def reference(self, direction: str) -> tuple[Any, ...]:
+        """Return the reference's results in float64; raise what it raises."""
+        grad_output, *inputs = map(doubled, self.arrays.values())
+        with np.errstate(all="ignore"):  # what isn't finite is compared as it is
+            if direction == "forward":
+                returned = self.row.forward(*inputs, **self.attributes)
+            else:
+                returned = self.row.backward(grad_output, *inputs, **self.attributes)
+        return returned if isinstance(returned, tuple) else (returned,)
+
     def refusal(self, direction: str) -> str | None:
         """Return what the reference says against the call in `direction`; None where it takes it."""
-        grad_output, *inputs = map(doubled, self.arrays.values())
         try:
-            with np.errstate(all="ignore"):
-                if direction == "forward":
-                    self.row.forward(*inputs, **self.attributes)
-                else:
-                    self.row.backward(grad_output, *inputs, **self.attributes)
+            self.reference(direction)
         except (InvalidTypeError, InvalidValueError) as error:
             return str(error)
         return None
@@ -79,6 +84,11 @@ class Case:
 def doubled(array: Array | None) -> Array | None:
     """Return `array` in float64, which the reference takes; what holds indices stays as it is."""
     return array if array is None or array.dtype.kind == "i" else array.astype(np.float64)
+
+
+def all_finite(arrays: Iterable[Array | None]) -> bool:
+    """Whether nothing in `arrays` is an infinity or NaN."""
+    return all(array is None or bool(np.isfinite(array).all()) for array in arrays)
 
 
 _LAID_OUT = {

@@ -13,8 +13,7 @@ from oracle.judge import Observation, Refused, verdict
 from oracle.running import Results, arguments_of, results_of
 from oracle.specials import Freedom, accepted, freedom
 from oracle.values import MOVED
-from properties import Case
-from properties.case import doubled
+from properties.case import all_finite, doubled
 from refconv import Arithmetic
 from refconv.arguments import Array
 
@@ -129,17 +128,13 @@ def _same(name: str, value: Array | None, got: Array | None, observation: Observ
     case, direction = observation.case, observation.direction
     if not same.all() and _shape(name, observation) == value.shape:  # algorithms differ, with the same mistake as well
         same |= accepted(name, got, value, case, direction, observation.arithmetic)
-        if freedom(case.operator, direction) > Freedom.NONE and not _all_finite(case):
+        if freedom(case.operator, direction) > Freedom.NONE and not all_finite(case.arrays.values()):
             same |= ~np.isfinite(got)  # where a mistake puts padding, only the variant knows
     if case.operator in MOVED[direction]:
         same &= (value != 0) | (np.signbit(got) == np.signbit(value))
     if variant.unwritten:
         same |= np.isnan(value) & ~_is_nan(name, observation)
     return bool(same.all())
-
-
-def _all_finite(case: Case) -> bool:
-    return all(array is None or bool(np.isfinite(array.astype(np.float64)).all()) for array in case.arrays.values())
 
 
 def _shape(name: str, observation: Observation) -> tuple[int, ...] | None:

@@ -107,8 +107,8 @@ def test_an_interrupted_check_leaves_what_it_had(folder, number, status):
 
 
 DEAF = """
-    print("asleep", flush=True)
     try:
+        print("asleep", flush=True)
         time.sleep(60)
     except BaseException:
         print("deaf", flush=True)

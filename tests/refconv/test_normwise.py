@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import scipy.fft
 
-from refconv import ARITHMETICS, conv
+from refconv import ARITHMETICS, conv, conv_backward
 from refconv.bounds import ERRORS_PER_B, multilinear
 
 FAST = ARITHMETICS["fast"]
@@ -50,6 +50,19 @@ def test_the_bounds_by_hand():
 
 def test_no_case_is_exact():
     assert (bound_of(np.ones((1, 1, 3)), np.ones((1, 1, 2))).limit > 0).all()
+
+
+def test_a_gradient_that_there_is_none_of_has_no_bound():
+    x, w = signals(0)
+    grad_output = conv(x, w)
+    gradients = conv_backward(grad_output, x, w)
+    to_input, to_weight, to_bias = multilinear(conv_backward, FAST, gradients, (grad_output, x, w), {})
+    assert gradients.bias is None
+    assert to_bias is None
+    assert (to_input.limit > 0).all()
+    assert to_input.limit.shape == x.shape
+    assert (to_weight.limit > 0).all()
+    assert to_weight.limit.shape == w.shape
 
 
 def test_channels_and_samples_keep_to_themselves():
