@@ -171,14 +171,27 @@ def _said(error: BaseException) -> str | None:
     return lines[0] if lines else None
 
 
+def names_of(case: Case, direction: str) -> tuple[str, ...]:
+    """Return what a function for `direction` returns, by the names of its fields: the outputs, or the gradients."""
+    return case.row.outputs(**case.attributes) if direction == "forward" else case.row.differentiable
+
+
+def outcome_of(returned: Any, case: Case, direction: str) -> Outcome:
+    """Read what was returned elsewhere."""
+    try:
+        results = results_of(returned, case, direction)
+    except _NoResultsError as error:
+        return Outcome("faulty", reason=str(error))
+    return Outcome("returned", results)
+
+
 def results_of(returned: Any, case: Case, direction: str) -> Results:
     """Read what was returned as arrays by name: the outputs, or the gradients."""
+    names = names_of(case, direction)
     if direction == "forward":
-        names = case.row.outputs(**case.attributes)
         if len(names) == 1:
             return {names[0]: _read(names[0], returned)}
         return _named(names, _each(returned, names, f"a forward must return {', '.join(names)}"))
-    names = case.row.differentiable
     gradients = _each(returned, names, f"a backward must return a gradient for each of {', '.join(names)}")
     return _named([f"grad_{name}" for name in names], gradients)
 

@@ -1,7 +1,7 @@
 """PyTorch, seen as an implementation: its functionals forward, its autograd backward."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import zip_longest
 from typing import Any
@@ -53,24 +53,48 @@ class Torch:
             raise AttributeError(f"{self.name} has no {name}")
         return partial(self._forward if name == operator else self._backward, operator)
 
+    def prepare(self, function: str, *arrays: Array | None, **attributes: Any) -> "Prepared":
+        """Return the call of `function` on tensors that are on the device already, for timing.
+
+        Of a backward, it is that alone: the forward is run now, and what it kept is kept.
+        """
+        operator = function.removesuffix("_backward")
+        run: Callable[[], Any]
+        with self._precision(), _declining():
+            if function == operator:
+                tensors = self._tensors(operator, arrays)
+                run, fetch = partial(_called, operator, tensors, attributes), _arrays
+            else:
+                leaves, output = self._graph(operator, arrays[1:], attributes)
+                pulled = self._tensor(arrays[0])
+                run = partial(torch.autograd.grad, output, list(leaves.values()), pulled, retain_graph=True)
+                fetch = partial(_gradients, operator, leaves)
+            run()  # what it has no kernel for, it declines now
+        return Prepared(run, fetch) if self.device == "cpu" else PreparedOnDevice(run, fetch, self._precision)
+
     def _forward(self, operator: str, *arrays: Array | None, **attributes: Any) -> Any:
         tensors = self._tensors(operator, arrays)
         with torch.no_grad(), self._precision(), _declining():
             results = _called(operator, tensors, attributes)
-        return tuple(map(_array, results)) if isinstance(results, tuple) else _array(results)
+        return _arrays(results)
 
     def _backward(self, operator: str, grad_output: Array, *arrays: Array | None, **attributes: Any) -> Any:
-        row = operators[operator]
-        tensors = self._tensors(operator, arrays)
-        leaves = {name: tensors[name].requires_grad_() for name in row.differentiable if tensors[name] is not None}
         with self._precision(), _declining():
-            results = _called(operator, tensors, attributes)
-            output = results[0] if isinstance(results, tuple) else results
+            leaves, output = self._graph(operator, arrays, attributes)
             if output.shape != grad_output.shape:
                 raise ValueError(f"grad_output must have shape {tuple(output.shape)}, got {grad_output.shape}")
             pulled: Any = _Pulled.apply(output, self._tensor(grad_output))  # type: ignore[no-untyped-call]  # PyTorch has none
-            gradients = dict(zip(leaves, torch.autograd.grad(pulled, list(leaves.values())), strict=True))
-        return row.gradients(*(_array(gradients.get(name)) for name in row.differentiable))
+            return _gradients(operator, leaves, torch.autograd.grad(pulled, list(leaves.values())))
+
+    def _graph(
+        self, operator: str, arrays: Sequence[Array | None], attributes: dict[str, Any]
+    ) -> tuple[dict[str, Any], Any]:
+        """Run the forward; return the inputs that have gradients, by name, and the output, with its graph."""
+        tensors = self._tensors(operator, arrays)
+        differentiable = operators[operator].differentiable
+        leaves = {name: tensors[name].requires_grad_() for name in differentiable if tensors[name] is not None}
+        results = _called(operator, tensors, attributes)
+        return leaves, results[0] if isinstance(results, tuple) else results
 
     def _tensors(self, operator: str, arrays: Sequence[Array | None]) -> dict[str, Any]:
         return {name: self._tensor(array) for name, array in zip_longest(operators[operator].inputs, arrays)}
@@ -99,6 +123,42 @@ class Torch:
                 matmul.allow_tf32 = before
 
 
+class Prepared:
+    """A call on tensors that are held ready; what it returns stays where it is until it is fetched."""
+
+    def __init__(self, run: Callable[[], Any], fetch: Callable[[Any], Any]) -> None:
+        self._run = run
+        self.fetch = fetch
+
+    def __call__(self) -> Any:
+        """Run it."""
+        return self._run()
+
+
+class PreparedOnDevice(Prepared):
+    """One that the device times by its own events."""
+
+    def __init__(self, run: Callable[[], Any], fetch: Callable[[Any], Any], precision: Callable[[], Any]) -> None:
+        super().__init__(run, fetch)
+        self._precision = precision
+
+    def __call__(self) -> Any:
+        """Run it."""
+        with self._precision():
+            return self._run()
+
+    def elapsed(self, number: int) -> float:
+        """Return the seconds that `number` calls take."""
+        began, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]  # PyTorch has none
+        with self._precision():
+            began.record()
+            for _ in range(number):
+                self._run()
+            ended.record()
+        ended.synchronize()
+        return float(began.elapsed_time(ended)) / 1e3
+
+
 @contextlib.contextmanager
 def _declining() -> Iterator[None]:
     """Decline what PyTorch has no kernel for."""
@@ -112,6 +172,15 @@ def _declining() -> Iterator[None]:
 
 def _called(operator: str, tensors: dict[str, Any], attributes: dict[str, Any]) -> Any:
     return FUNCTIONS[operator](*tensors.values(), **{**operators[operator].attributes, **attributes})
+
+
+def _gradients(operator: str, leaves: Iterable[str], gradients: Sequence[Any]) -> Any:
+    row, named = operators[operator], dict(zip(leaves, gradients, strict=True))
+    return row.gradients(*(_array(named.get(name)) for name in row.differentiable))
+
+
+def _arrays(results: Any) -> Any:
+    return tuple(map(_array, results)) if isinstance(results, tuple) else _array(results)
 
 
 def _array(tensor: Any) -> Array | None:

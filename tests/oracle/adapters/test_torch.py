@@ -6,9 +6,12 @@ import torch
 from hypothesis import HealthCheck, Phase, given, settings
 
 import oracle
+from bench.workloads import workload
 from oracle.adapters.torch import Torch
+from oracle.judge import Observation, expectation, verdict
+from oracle.running import DIRECTIONS, arguments_of, function_name, outcome_of
 from properties import cases
-from refconv import operators, using
+from refconv import ARITHMETICS, operators, using
 
 SUBJECT = Torch()
 CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch sees no CUDA device")
@@ -89,3 +92,31 @@ def test_tf32_is_found_where_it_was_not_asked_for():
     report = oracle.check(Torch("cuda", tf32=True), ["conv"], examples=2000)
     assert not report.passed
     assert oracle.check("torch@cuda", ["conv"], arithmetic="tf32", examples=500).passed
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("layer", workload("operators").layers, ids=str)
+def test_a_prepared_call_is_right_again_and_again(layer, direction):
+    case, arithmetic = layer.case("float32", 0), ARITHMETICS["float32"]
+    arrays = arguments_of(case, direction).values()
+    call = SUBJECT.prepare(function_name(case.operator, direction), *arrays, **case.attributes)
+    expected = expectation(case, direction, arithmetic)
+    for _ in range(2):
+        outcome = outcome_of(call.fetch(call()), case, direction)
+        judged = verdict(Observation(case, direction, outcome, expected, arithmetic))
+        assert judged.passed, judged.reason
+
+
+def test_what_pytorch_has_no_kernel_for_is_declined_when_it_is_prepared():
+    with pytest.raises(oracle.Unsupported, match="not implemented for"):
+        Torch().prepare("softmax", np.ones((1, 1, 4), np.int8))
+
+
+@pytest.mark.cuda
+@CUDA
+def test_a_gpu_times_calls_by_its_own_clock():
+    call = Torch("cuda").prepare("relu", np.ones((64, 64, 56, 56), np.float32))
+    once, often = call.elapsed(1), call.elapsed(100)
+    assert 0 < once < 0.1
+    assert 0 < often < 1
+    assert (call.fetch(call()) == 1).all()
