@@ -23,7 +23,13 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
         """Load a command."""
         for point in entry_points(group="refconv.commands", name=cmd_name):
-            command: click.Command = point.load()
+            try:
+                command: click.Command = point.load()
+            except ModuleNotFoundError as error:
+                if not point.extras:
+                    raise
+                install = f"pip install 'refconv[{','.join(point.extras)}]'"
+                raise click.UsageError(f"{cmd_name} needs {error.name}, which isn't installed: {install}") from error
             return command
         raise click.UsageError(f"no such command: {cmd_name}; known: {', '.join(self.list_commands(ctx))}")
 

@@ -1,5 +1,6 @@
 import os
 import sys
+from importlib.metadata import EntryPoint
 
 import click
 import pytest
@@ -28,7 +29,7 @@ def test_the_operators_are_listed_with_signature_summary_and_gradients(monkeypat
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["chek"], "refconv: no such command: chek; known: check, operators, power, replay\n"),
+        (["chek"], "refconv: no such command: chek; known: bench, check, operators, power, replay\n"),
         (["--foo"], "refconv: no such option: --foo; known: --version, -h, --help\n"),
         (["operators", "--foo"], "refconv: no such option: --foo; known: -h, --help\n"),
         (["operators", "foo"], "refconv: Got unexpected extra argument (foo)\n"),
@@ -37,6 +38,19 @@ def test_the_operators_are_listed_with_signature_summary_and_gradients(monkeypat
 def test_a_command_that_makes_no_sense_is_refused_in_one_line(monkeypatch, capsys, arguments, line):
     assert run(monkeypatch, *arguments) == 2
     assert capsys.readouterr().err == line
+
+
+@pytest.mark.parametrize(("extras", "said"), [("[bench]", "pip install 'refconv[bench]'"), ("", None)])
+def test_a_command_of_an_extra_that_is_not_installed(monkeypatch, capsys, extras, said):
+    point = EntryPoint("draw", f"nothing_like_it:draw {extras}", "refconv.commands")
+    monkeypatch.setattr(cli, "entry_points", lambda group, name: [point])
+    if said is None:
+        monkeypatch.setattr(sys, "argv", ["refconv", "draw"])
+        with pytest.raises(ModuleNotFoundError):
+            cli.main()
+        return
+    assert run(monkeypatch, "draw") == 2
+    assert capsys.readouterr().err == f"refconv: draw needs nothing_like_it, which isn't installed: {said}\n"
 
 
 def test_without_a_command_the_help_says_what_there_is(monkeypatch, capsys):
