@@ -77,7 +77,8 @@ def suite(
         """Times the layers of a workload."""
 
         @pytest.fixture(scope="class")
-        def sides(self) -> Iterator[tuple[Here, Apart]]:
+        @classmethod
+        def sides(cls) -> Iterator[tuple[Here, Apart]]:
             here = Here(resolve(implementation, arithmetic), mine)
             with Apart(settings.yardstick, name=f"{settings.yardstick} beside it"[:None]) as beside:
                 yield here, beside

@@ -30,7 +30,7 @@ def run(tmp_path):
     (tmp_path / "test_mine.py").write_text(MINE)
 
     def run(*arguments):
-        command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", *arguments]
+        command = [sys.executable, "-m", "pytest", "-W", "error", "-q", "-rs", "-p", "no:cacheprovider", *arguments]
         alone = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}  # xdist's, too
         return subprocess.run(command, cwd=tmp_path, env=alone, capture_output=True, text=True).stdout
 
