@@ -17,9 +17,9 @@ from bench.history import History, HistoryError, differences, read, write
 from bench.measuring import NothingError, Task
 from bench.revision import RevisionError, checkout, importable, root
 from bench.running import run
-from bench.settings import Settings, best_yardstick
+from bench.settings import Settings, SettingsError, best_yardstick
 from bench.workloads import NAMES, workload
-from oracle.cli import NotLoadedError
+from oracle.cli import WRITTEN, NotLoadedError
 from oracle.running import DIRECTIONS
 from oracle.subjects import LoadError
 from properties.arrays import DTYPES
@@ -103,7 +103,7 @@ def _refusing() -> Iterator[None]:
         yield
     except LoadError as error:
         raise NotLoadedError(str(error)) from error
-    except (HistoryError, NothingError, RevisionError) as error:
+    except (HistoryError, NothingError, RevisionError, SettingsError) as error:
         raise click.UsageError(str(error)) from error
 
 
@@ -124,7 +124,7 @@ def bench_command() -> None:
 @click.argument("subjects", nargs=-1, required=True)
 @_measured
 @click.option("--yardstick", help="What ratios are taken to; PyTorch by default, the reference where there is none.")
-@click.option("--json", "to_json", type=_FILE, metavar="FILE", help="Keep the figures, as pytest-benchmark's JSON.")
+@click.option("--json", "to_json", **WRITTEN, help="Keep the figures, as pytest-benchmark's JSON.")
 def run_command(subjects: tuple[str, ...], yardstick: str | None, to_json: Path | None, **options: Any) -> int:
     """Time every SUBJECT, the reference and PyTorch, in turns.
 
@@ -132,8 +132,9 @@ def run_command(subjects: tuple[str, ...], yardstick: str | None, to_json: Path 
     folder, too.
     """
     with _refusing():
-        settings = Settings(**_given(options), yardstick=yardstick or best_yardstick(subjects))
-        names = list(dict.fromkeys([*subjects, settings.yardstick, "refconv"]))
+        peer = best_yardstick(subjects)
+        settings = Settings(**_given(options), yardstick=yardstick or peer)
+        names = list(dict.fromkeys([*subjects, settings.yardstick, peer, "refconv"]))
         makers = [settings.side(name) for name in names]
         with _progress(settings) as advanced:
             history = run(settings, subjects, makers, with_peaks=True, advanced=advanced)

@@ -1,6 +1,6 @@
 """How something is measured: what is kept with the figures, and must be the same to compare them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -8,13 +8,26 @@ from pathlib import Path
 
 from bench.measuring import NothingError, Task
 from bench.side import Apart
-from bench.workloads import workload
+from bench.workloads import NAMES, workload
+from oracle.judge import read_arithmetic
 from oracle.running import DIRECTIONS
+from properties.arrays import DTYPES
+from refconv import operators
+
+
+class SettingsError(ValueError):
+    """Something can't be measured in that way."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What is timed, beside what, and how often."""
+    """What is timed, beside what, and how often.
+
+    Raises
+    ------
+    SettingsError
+        For a value that makes no sense.
+    """
 
     workload: str = "resnet50"
     operators: tuple[str, ...] = ()  # all, where there are none
@@ -26,6 +39,20 @@ class Settings:
     processes: int = 3
     rounds: int = 5
     yardstick: str = "torch"
+
+    def __post_init__(self) -> None:
+        known: dict[str, Iterable[str]] = {"workload": NAMES, "direction": (*DIRECTIONS, "both"), "dtype": DTYPES}
+        chosen = [(name, getattr(self, name), allowed) for name, allowed in known.items()]
+        for name, value, allowed in [*chosen, *(("operators", operator, operators) for operator in self.operators)]:
+            if value not in allowed:
+                raise SettingsError(f"{name} must be of {', '.join(allowed)}, got {value!r}")
+        for name in ("batch", "processes", "rounds"):
+            if getattr(self, name) < 1:
+                raise SettingsError(f"{name} must be 1 or more, got {getattr(self, name)}")
+        try:
+            read_arithmetic(self.arithmetic, self.dtype)
+        except ValueError as error:
+            raise SettingsError(str(error)) from error
 
     def tasks(self) -> list[Task]:
         """Return what is timed.

@@ -42,11 +42,12 @@ def _writable(_: click.Context, __: click.Parameter, path: Path | None) -> Path 
     return path
 
 
-_REPORT: dict[str, Any] = {
+WRITTEN: dict[str, Any] = {
     "type": click.Path(dir_okay=False, writable=True, path_type=Path),
     "callback": _writable,
     "metavar": "FILE",
 }
+"""Of an option that names a file to write."""
 _EXIT = "Exit status: 0 conforms, 1 doesn't, 2 the command was wrong, 3 SUBJECT couldn't be loaded."
 
 
@@ -85,9 +86,9 @@ def _running(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the generated cases.")
 @_running
-@click.option("--json", "to_json", **_REPORT, help="Write the report as JSON.")
-@click.option("--junit", "to_junit", **_REPORT, help="Write the report as JUnit XML.")
-@click.option("--html", "to_html", **_REPORT, help="Write the report as an HTML page.")
+@click.option("--json", "to_json", **WRITTEN, help="Write the report as JSON.")
+@click.option("--junit", "to_junit", **WRITTEN, help="Write the report as JUnit XML.")
+@click.option("--html", "to_html", **WRITTEN, help="Write the report as an HTML page.")
 @click.option(
     "--cases", "folder", type=click.Path(file_okay=False, path_type=Path), default=CASES, show_default=True,
     metavar="FOLDER", help="Keep failing cases there, for refconv replay.",

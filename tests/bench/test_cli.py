@@ -71,6 +71,8 @@ def test_a_wrong_result_is_reported_as_wrong_and_not_as_fast(folder):
         (("gate", "--against", "v9.9"), 2, "is in no git repository"),
         (("gate", "--against", "v9.9", "--slower", "150%"), 2, "must be between 0 and 100%, such as 5% or 0.05, got '150%'"),
         (("gate",), 2, "Missing option '--against'"),
+        (("mine", "--arithmetic", "float64"), 2, "arithmetic must be one of float32, "),
+        (("mine", "--json", "nowhere/a.json"), 2, "no such folder: nowhere"),
         (("draw", "mine.py"), 2, "mine.py holds no history of refconv: make one with refconv bench SUBJECT --json mine.py"),
     ],
 )  # fmt: skip

@@ -58,8 +58,18 @@ def test_tests_are_chosen_by_name(run):
     assert "1 passed, 6 deselected" in run("-k", "120 and forward and 400", "--benchmark-disable")
 
 
-def test_a_workload_that_makes_no_sense():
-    with pytest.raises(ValueError, match="workload must be one of lenet5, "):
-        bench.suite("refconv", workload="resnet")
-    with pytest.raises(ValueError, match="vgg16 has no upsample; it has conv, max_pool, linear"):
-        bench.suite("refconv", workload="vgg16", operators=["upsample"])
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"workload": "resnet"}, r"^workload must be of lenet5, .*, kernel, got 'resnet'$"),
+        ({"workload": "vgg16", "operators": ["upsample"]}, "^vgg16 has no upsample; it has conv, max_pool, linear$"),
+        ({"operators": ["convolution"]}, r"^operators must be of conv, .*, got 'convolution'$"),
+        ({"direction": "sideways"}, "^direction must be of forward, backward, both, got 'sideways'$"),
+        ({"dtype": "int8"}, "^dtype must be of float32, float64, float16, bfloat16, got 'int8'$"),
+        ({"rounds": 0}, "^rounds must be 1 or more, got 0$"),
+        ({"arithmetic": "float64"}, "^arithmetic must be one of .* where dtype is float32, got 'float64'$"),
+    ],
+)
+def test_what_makes_no_sense(settings, said):
+    with pytest.raises(ValueError, match=said):
+        bench.suite("refconv", **settings)
