@@ -4,7 +4,7 @@ A layer is slower where the whole interval of its ratio lies beyond what is allo
 even the least slow-down that fits the data is too much. Where the interval holds the limit, it is undecided.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from bench.history import Entry, History, HistoryError
@@ -52,12 +52,9 @@ def changes_by(history: History, subject: str, limits: Limits) -> list[Change]:
     HistoryError
         Where there is none, or too little was measured.
     """
-    found = []
-    for entry in history.entries:
-        if entry.implementation == subject and entry.yardstick:
-            ratio = interval(_enough(entry, limits), limits.confidence)
-            found.append(Change(entry.task, decided(ratio, limits.slower), ratio))
-    return _some(found, f"no layer was timed for {subject} and {history.settings.yardstick}")
+    own = [entry for entry in history.entries if entry.implementation == subject and entry.yardstick]
+    ratios = {entry.task: interval(_enough(entry, limits), limits.confidence) for entry in own}
+    return _decided(ratios, limits, f"no layer was timed for {subject} and {history.settings.yardstick}")
 
 
 def changes_since(old: History, new: History, subject: str, limits: Limits) -> list[Change]:
@@ -68,13 +65,12 @@ def changes_since(old: History, new: History, subject: str, limits: Limits) -> l
     HistoryError
         Where there is none, or too little was measured.
     """
-    found = []
+    ratios = {}
     for now in new.entries:
         was = old.entry(subject, now.task)
         if now.implementation == subject and now.yardstick and was is not None and was.yardstick:
-            ratio = quotient(_enough(now, limits), _enough(was, limits), limits.confidence)
-            found.append(Change(now.task, decided(ratio, limits.slower), ratio))
-    return _some(found, f"no layer was timed for {subject} and the yardstick in both")
+            ratios[now.task] = quotient(_enough(now, limits), _enough(was, limits), limits.confidence)
+    return _decided(ratios, limits, f"no layer was timed for {subject} and the yardstick in both")
 
 
 def gated(
@@ -96,10 +92,10 @@ def gated(
     return judged(history), history
 
 
-def _some(found: list[Change], said: str) -> list[Change]:
-    if not found:
-        raise HistoryError(f"nothing can be compared: {said}")
-    return found
+def _decided(ratios: Mapping[str, Interval], limits: Limits, otherwise: str) -> list[Change]:
+    if not ratios:
+        raise HistoryError(f"nothing can be compared: {otherwise}")
+    return [Change(task, decided(ratio, limits.slower), ratio) for task, ratio in ratios.items()]
 
 
 def _enough(entry: Entry, limits: Limits) -> Sequence[Sequence[float]]:

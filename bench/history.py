@@ -98,9 +98,9 @@ def gathered(
         for task, name, timing in pairs
         if not timing.timed
     ]
-    machine = pytest_benchmark_generate_machine_info()  # type: ignore[no-untyped-call]  # it has no types
+    machine = pytest_benchmark_generate_machine_info()
     made = datetime.now(UTC).isoformat(timespec="seconds")
-    commit = get_commit_info()  # type: ignore[no-untyped-call]
+    commit = get_commit_info()
     return History(settings, machine, commit, made, versions, peaks, tuple(entries), tuple(untimed))
 
 
@@ -150,9 +150,9 @@ def write(history: History, path: Path) -> None:
 
 
 def _benchmark(entry: Entry, history: History) -> dict[str, Any]:
-    stats = Stats()  # type: ignore[no-untyped-call]
+    stats = Stats()
     for turn in chain.from_iterable(entry.turns):
-        stats.update(turn)  # type: ignore[no-untyped-call]
+        stats.update(turn)
     settings = history.settings
     name = f"{entry.task} [{entry.implementation}]"
     return {
@@ -163,7 +163,7 @@ def _benchmark(entry: Entry, history: History) -> dict[str, Any]:
         "param": entry.implementation,
         "extra_info": kept(entry, settings, history.versions),
         "options": {"rounds": settings.rounds, "processes": settings.processes, "timer": "perf_counter"},
-        "stats": {**stats.as_dict(), "data": stats.data, "iterations": 1},  # type: ignore[no-untyped-call]
+        "stats": {**stats.as_dict(), "data": stats.data, "iterations": 1},
     }
 
 
