@@ -76,10 +76,12 @@ _MEASURED = (
         help="By whose error bounds to judge; that of the dtype by default. tf32 also has torch@cuda use TF32.",
     ),
     click.option(
-        "--processes", type=click.IntRange(min=1), help="Of each implementation, one after the other.  [default: 3]"
+        "--processes", type=click.IntRange(min=1),
+        help="Of each implementation, one after the other.  [default: 3, of a gate 5]",
     ),
     click.option(
-        "--rounds", type=click.IntRange(min=1), help="Turns of each implementation in a process.  [default: 5]"
+        "--rounds", type=click.IntRange(min=1),
+        help="Turns of each implementation in a process.  [default: 5, of a gate 6]",
     ),
 )  # fmt: skip
 
@@ -111,12 +113,11 @@ _EXIT = "Exit status: 0 {}, 1 {}, 2 the command was wrong, 3 SUBJECT couldn't be
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
-@click.group("bench", cls=_Bench, no_args_is_help=True)
+@click.group("bench", cls=_Bench, no_args_is_help=True, subcommand_metavar="SUBJECT... | COMMAND [ARGS]...")
 def bench_command() -> None:
-    """Time implementations beside each other: refconv bench SUBJECT...
+    """Time implementations beside each other: refconv bench SUBJECT... (refconv bench run --help has the options).
 
-    They are run layer by layer in turns, with the reference and PyTorch, and judged before and after. refconv bench run
-    --help has the options.
+    They are run layer by layer in turns, with the reference and PyTorch, and judged before and after.
     """
 
 
@@ -126,7 +127,7 @@ def bench_command() -> None:
 @click.option("--yardstick", help="What ratios are taken to; PyTorch by default, the reference where there is none.")
 @click.option("--json", "to_json", **WRITTEN, help="Keep the figures, as pytest-benchmark's JSON.")
 def run_command(subjects: tuple[str, ...], yardstick: str | None, to_json: Path | None, **options: Any) -> int:
-    """Time every SUBJECT, the reference and PyTorch, in turns.
+    """Time SUBJECTS, the reference and PyTorch.
 
     SUBJECT is an adapter (torch, torch@cuda), refconv, or package.module[:object], which is looked for in the current
     folder, too.
@@ -185,7 +186,10 @@ def _print(parts: Iterator[object]) -> None:
 @bench_command.command("workloads")
 @click.argument("names", nargs=-1, type=click.Choice(NAMES), metavar="[WORKLOAD]...")
 def workloads_command(names: tuple[str, ...]) -> int:
-    """List the workloads, or the layers of some: how often, multiply-adds, least bytes moved in float32."""
+    """List the workloads, or the layers of some.
+
+    How often each is run, its multiply-adds, and the least bytes that it moves in float32, forward and backward.
+    """
     _print(tables.layers(workload(name)) for name in names) if names else _print(iter([tables.workloads()]))
     return 0
 
@@ -203,7 +207,10 @@ def workloads_command(names: tuple[str, ...]) -> int:
 )
 @click.option("--format", "kind", type=click.Choice(["png", "svg"]), default="png", show_default=True)
 def draw_command(files: tuple[Path, ...], folder: Path, kind: str) -> int:
-    """Draw what refconv bench has kept, and write a page that holds all of it; several FILEs are a history."""
+    """Draw what is kept in FILES.
+
+    Pictures are of the newest of them, and of how the ratios went; a page holds them and the tables.
+    """
     if find_spec("matplotlib") is None:
         raise click.UsageError("drawing needs matplotlib: pip install 'refconv[bench]'")
     from bench.page import page  # an optional extra
@@ -240,7 +247,7 @@ def _limits(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--subject", help="Which implementation; by default all that both have, but for the yardstick.")
 @_limits
 def compare_command(old: Path, new: Path, subject: str | None, slower: float, confidence: float, anyway: bool) -> int:
-    """Compare two files that refconv bench has kept, by ratios to the yardstick."""
+    """Compare two files by ratios to the yardstick."""
     limits = Limits(slower, confidence)
     with _refusing():
         before, after = read(old), read(new)
@@ -278,11 +285,11 @@ def _told(name: str, changes: Sequence[Change], limits: Limits) -> int:
 def gate_command(
     subject: str, against: str, build: str | None, slower: float, confidence: float, anyway: bool, **options: Any
 ) -> int:
-    """Find out whether SUBJECT, refconv by default, got slower.
+    """Find out whether SUBJECT got slower.
 
-    Against a revision of the repository that one is in, old and new are timed in turns, in 5 processes each and 6
-    rounds by default. Against a file, both are compared by their ratios to the yardstick, measured as the file says.
-    What is undecided is measured for longer.
+    SUBJECT is refconv by default. Against a revision of the repository that one is in, old and new are timed in turns.
+    Against a file, both are compared by their ratios to the yardstick, measured as the file says. What is undecided is
+    measured for longer.
     """
     limits = Limits(slower, confidence)
     with _refusing():
