@@ -80,7 +80,7 @@ def suite(
         @classmethod
         def sides(cls) -> Iterator[tuple[Here, Apart]]:
             here = Here(resolve(implementation, arithmetic), mine)
-            with Apart(settings.yardstick, name=f"{settings.yardstick} beside it"[:None]) as beside:
+            with settings.side(settings.yardstick, _YARDSTICK)() as beside:
                 yield here, beside
 
         @pytest.mark.parametrize("task", settings.tasks(), ids=str)
