@@ -167,10 +167,11 @@ def _progress(settings: Settings) -> Iterator[Callable[[Task], None]]:
     def advance(_: Task) -> None:
         nonlocal done
         done += 1
-        if done % tasks == 0:
-            click.echo(
-                f"timed {tasks} tasks of {settings.workload}, {done // tasks} of {settings.processes} times", err=True
-            )
+        times, rest = divmod(done, tasks)
+        if not rest and times <= settings.processes:
+            click.echo(f"timed {tasks} tasks of {settings.workload}, {times} of {settings.processes} times", err=True)
+        elif done == tasks * settings.processes + 1:
+            click.echo("timing more of what is undecided", err=True)
 
     yield advance
 

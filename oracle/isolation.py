@@ -39,6 +39,7 @@ LOADING = 300.0
 
 _REMEMBERED = 2000  # calls
 _GLANCE = 0.05  # seconds between two looks at the memory
+_HURRIED = 2.0  # seconds that a call gets at least where others were fast: on a busy machine, memory grows slowly
 _SHOWN = 200  # characters of what was printed
 _ROOM = 16  # an array that is returned may be so many times larger than is right, and will still be looked at
 _START = (
@@ -174,7 +175,7 @@ class Isolated:
 
     def _reached(self, began: float) -> Outcome:
         process = self._process
-        limit = min(self.time_limit, max(1.0, 20 * self._slowest)) if self.hurried else self.time_limit
+        limit = min(self.time_limit, max(_HURRIED, 20 * self._slowest)) if self.hurried else self.time_limit
         message = process.answer(began + limit, self.memory_limit)
         took = time.perf_counter() - began
         if "status" in message:

@@ -61,7 +61,7 @@ def test_the_operators_are_listed():
 @pytest.mark.parametrize(
     ("arguments", "status", "line"),
     [
-        (["chek"], 2, "refconv: no such command: chek; known: check, operators, power, replay\n"),
+        (["chek"], 2, "refconv: no such command: chek; known: bench, check, operators, power, replay\n"),
         (["check"], 2, "refconv: Missing argument 'SUBJECT'.\n"),
         (["check", "torch", "--operators"], 2, "refconv: no such option: --operators; known: --operator, --dtype, "),
         (["--foo"], 2, "refconv: no such option: --foo; known: --version, "),
