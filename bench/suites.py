@@ -101,7 +101,7 @@ def _time(benchmark: Any, sides: tuple[Here, Apart], task: Task, settings: Setti
     measuring.generation([task])
     timing = measuring.found[task][mine.name]
     if timing.status in {"absent", "declined"}:
-        pytest.skip(str(timing.reason))
+        pytest.skip(str(timing.reason))  # it says so itself: nothing is wrong
     if not timing.timed:
         pytest.fail(f"{task}: {timing.status}: {timing.reason}", pytrace=False)
     if not judged_alone:
