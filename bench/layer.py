@@ -69,9 +69,8 @@ class Layer(NamedTuple):
         """
         if self.operator not in _SUMS or self.weight is None:
             return 0
-        terms = {"locally_connected": prod(self.weight[1 + len(self.input) - 2 :])}.get(
-            self.operator, prod(self.weight[1:])
-        )
+        first = len(self.input) - 1 if self.operator == "locally_connected" else 1  # axis of what an output sums over
+        terms = prod(self.weight[first:])
         once = terms * prod(self.input if self.operator == "conv_transpose" else self.output)
         return once if direction == "forward" else 2 * once
 

@@ -53,6 +53,16 @@ def test_ratios_then_and_now_are_compared(entry, history, slowdown, verdict):
     assert change.verdict == verdict
 
 
+def test_a_higher_confidence_widens_each_interval(entry, history):
+    old, new = history(entry(seed=1)), history(entry(seed=7))
+    for judged in (
+        lambda limits: changes_by(new, "mine", limits),
+        lambda limits: changes_since(old, new, "mine", limits),
+    ):
+        ((loose,), (strict,)) = (judged(Limits(0.05, confidence)) for confidence in (0.5, 0.999))
+        assert strict.ratio.low < loose.ratio.low < loose.ratio.high < strict.ratio.high
+
+
 def test_noise_is_no_verdict(entry, history):
     (change,) = changes_by(history(entry(seconds=0.00115, noise=0.3)), "mine", LIMITS)
     assert change.verdict == UNDECIDED
