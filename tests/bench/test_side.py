@@ -18,7 +18,7 @@ def relu(input):
         os._exit(3)
     return np.maximum(input, 0)
 def conv(*arrays, **attributes):
-    return np.array([float(os.environ.get("OMP_NUM_THREADS", 0))])
+    return np.array([float(os.environ.get(name, 0)) for name in ("OMP_NUM_THREADS", "MALLOC_TRIM_THRESHOLD_")])
 """
 
 
@@ -47,7 +47,15 @@ def test_a_call_runs_in_another_process(folder, capfd):
 def test_threads_are_asked_for(folder):
     with Apart("mine", threads=3) as side:
         side.loaded()
-        assert side.run("conv", [], {}, [])[1].tolist() == [3.0]
+        assert side.run("conv", [], {}, [])[1][0] == 3.0
+
+
+def test_memory_that_is_freed_is_kept_unless_the_user_says_otherwise(folder, monkeypatch):
+    for expected in (4 << 30, 12345):
+        with Apart("mine") as side:
+            side.loaded()
+            assert side.run("conv", [], {}, [])[1][1] == expected
+        monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "12345")
 
 
 def test_what_can_t_be_loaded(folder):
