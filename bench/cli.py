@@ -16,10 +16,10 @@ from bench.gate import SLOWER, Change, Limits, changes_by, changes_since, gated
 from bench.history import History, HistoryError, differences, read, write
 from bench.measuring import NothingError, Task
 from bench.revision import RevisionError, checkout, importable, root
-from bench.running import run
+from bench.running import CutShortError, run
 from bench.settings import Settings, SettingsError, best_yardstick
 from bench.workloads import NAMES, workload
-from oracle.cli import WRITTEN, NotLoadedError
+from oracle.cli import WRITTEN, NotLoadedError, terminated
 from oracle.running import DIRECTIONS
 from oracle.subjects import LoadError
 from properties.arrays import DTYPES
@@ -121,7 +121,11 @@ def bench_command() -> None:
     """
 
 
-@bench_command.command("run", epilog=_EXIT.format("all that was timed is right", "something is wrong"))
+@bench_command.command(
+    "run",
+    epilog=_EXIT.format("all that was timed is right", "something is wrong")
+    + " What is interrupted tells and keeps what it had, and ends with 130 or 143.",
+)
 @click.argument("subjects", nargs=-1, required=True)
 @_measured
 @click.option("--yardstick", help="What ratios are taken to; PyTorch by default, the reference where there is none.")
@@ -137,12 +141,18 @@ def run_command(subjects: tuple[str, ...], yardstick: str | None, to_json: Path 
         settings = Settings(**_given(options), yardstick=yardstick or peer)
         names = list(dict.fromkeys([*subjects, settings.yardstick, peer, "refconv"]))
         makers = [settings.side(name) for name in names]
-        with _progress(settings) as advanced:
-            history = run(settings, subjects, makers, with_peaks=True, advanced=advanced)
+        try:
+            with terminated(), _progress(settings) as advanced:
+                history = run(settings, subjects, makers, with_peaks=True, advanced=advanced)
+            status = int(bool(_spoiled(history, subjects)))
+        except CutShortError as cut:
+            history, status = cut.history, cut.status
     if to_json is not None:
         write(history, to_json)
     _print(tables.report(history))
-    return int(bool(_spoiled(history, subjects)))
+    if status >= 128:
+        click.echo("interrupted: the figures are of what was timed until then")
+    return status
 
 
 def _spoiled(history: History, subjects: Sequence[str]) -> list[Mapping[str, str]]:

@@ -9,6 +9,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -127,10 +128,24 @@ class Measuring:
                 if side.name in self._subjects:
                     _require(side, tasks)
             for task in tasks:
-                self._time(task, sides, judged=self._generation == 0)
+                with self._whole(task):
+                    self._time(task, sides, judged=self._generation == 0)
                 if self._advanced is not None:
                     self._advanced(task)
         self._generation += 1
+
+    @contextmanager
+    def _whole(self, task: Task) -> Iterator[None]:
+        """Keep nothing of a task that is cut short: it has not been judged to the end, or not timed on all sides."""
+        before = deepcopy(self.found.get(task))
+        try:
+            yield
+        except BaseException:
+            if before is None:
+                self.found.pop(task, None)
+            else:
+                self.found[task] = before
+            raise
 
     def _time(self, task: Task, sides: Sequence[Side], *, judged: bool) -> None:
         """Time one task: hold it ready, take turns, and hold it ready on other inputs, which nobody has seen yet."""

@@ -15,6 +15,15 @@ Makers = Sequence[Callable[[], Apart]]
 """What makes a process of each implementation."""
 
 
+class CutShortError(KeyboardInterrupt):
+    """An interrupt: what was measured until then, and the exit status that says so."""
+
+    def __init__(self, history: History, status: int = 130) -> None:
+        super().__init__(status)
+        self.history = history
+        self.status = status
+
+
 def run(
     settings: Settings,
     subjects: Sequence[str],
@@ -53,6 +62,8 @@ def run(
         Where there is nothing to time.
     LoadError
         Where an implementation can't be loaded.
+    CutShortError
+        Where it is interrupted after some task has been timed.
     """
     tasks = settings.tasks() if tasks is None else tasks
     began = time.monotonic()
@@ -61,10 +72,19 @@ def run(
     measuring = Measuring(
         lambda: [make() for make in makers], subjects=subjects, rounds=settings.rounds, advanced=advanced
     )
-    for _ in range(settings.processes):
-        measuring.generation(tasks)
-    history = gathered(measuring.found, settings, measuring.versions, peak)
-    while (names := undecided(history)) and time.monotonic() - began < patience:
-        measuring.generation([task for task in tasks if str(task) in names])
-        history = gathered(measuring.found, settings, measuring.versions, peak)
-    return history
+
+    def history() -> History:
+        return gathered(measuring.found, settings, measuring.versions, peak)
+
+    try:
+        for _ in range(settings.processes):
+            measuring.generation(tasks)
+        found = history()
+        while (names := undecided(found)) and time.monotonic() - began < patience:
+            measuring.generation([task for task in tasks if str(task) in names])
+            found = history()
+    except KeyboardInterrupt as interrupt:
+        if not measuring.found:
+            raise
+        raise CutShortError(history(), *interrupt.args) from None
+    return found

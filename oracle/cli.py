@@ -117,7 +117,7 @@ def check_command(
     names = list(dict.fromkeys(chosen)) or list(operators)
     saved = _Saved({"to_json": to_json, "to_junit": to_junit, "to_html": to_html}, folder)
     status = 130
-    with _terminated() as insist, _progress(names, examples) as progress:
+    with terminated() as insist, _progress(names, examples) as progress:
 
         def step(report: Report) -> None:
             insist()
@@ -213,7 +213,7 @@ class _Saved:
 
 
 @contextmanager
-def _terminated() -> Iterator[Callable[[], None]]:
+def terminated() -> Iterator[Callable[[], None]]:
     """Take a request to end as an interrupt, so that what was found is written.
 
     Yield what raises it once more: in a callback of the garbage collector, say, an exception is lost.

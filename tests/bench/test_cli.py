@@ -1,4 +1,5 @@
 import json
+import signal
 import subprocess
 import sys
 
@@ -6,6 +7,7 @@ import pytest
 
 from bench.history import read, write
 
+COMMAND = (sys.executable, "-c", "from refconv.cli import main; main()", "bench")
 QUICK = ("--processes", "2", "--rounds", "3")
 MINE = """
 import refconv
@@ -23,8 +25,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def bench(*arguments):
-    command = [sys.executable, "-c", "from refconv.cli import main; main()", "bench", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env=None)
+    return subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text=True, env=None)
 
 
 def test_workloads_are_listed(folder):
@@ -50,6 +51,24 @@ def test_a_subject_is_timed_beside_the_reference_and_pytorch(folder):
     assert {len(entry.least) for entry in history.entries} == {2}
     assert {len(turns) for entry in history.entries for turns in entry.least} == {3}
     assert json.loads((folder / "new.json").read_text())["machine_info"]["cpu"]
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_what_is_interrupted_keeps_what_it_had(folder, number, status):
+    run = subprocess.Popen(
+        [*COMMAND, "mine", "--workload", "lenet5", "--operator", "conv", "--direction", "forward", "--processes", "99",
+         "--json", "new.json"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert run.stderr.readline() == "timed 2 tasks of lenet5, 1 of 99 times\n"
+    assert run.stderr.readline() == "timed 2 tasks of lenet5, 2 of 99 times\n"
+    run.send_signal(number)
+    printed, _ = run.communicate(timeout=60)
+    assert run.returncode == status
+    assert printed.endswith("interrupted: the figures are of what was timed until then\n")
+    history = read(folder / "new.json")
+    assert [entry.implementation for entry in history.entries] == 2 * ["mine", "torch", "refconv"]
+    assert all(2 <= len(entry.least) == len(entry.yardstick) < 99 for entry in history.entries)
 
 
 def test_a_wrong_result_is_reported_as_wrong_and_not_as_fast(folder):

@@ -121,6 +121,20 @@ def test_a_process_that_ends_is_told_and_the_others_go_on():
     assert len(found["refconv"].turns[0]) == 3
 
 
+@pytest.mark.parametrize("before", [0, 1])
+def test_nothing_is_kept_of_a_task_that_is_cut_short(before):
+    class Interrupted(Recorded):
+        def time(self):
+            if sum(did == "time" for _, did in self.log) == 2 * before + 1:
+                raise KeyboardInterrupt
+            return super().time()
+
+    measuring = measure(Recorded(refconv, "refconv"), Interrupted(refconv, "mine"), generations=before)
+    with pytest.raises(KeyboardInterrupt):
+        measuring.generation([CONV])
+    assert [len(timing.turns) for timing in measuring.found[CONV].values()] == 2 * before * [before]
+
+
 def test_a_subject_must_have_something_to_time():
     with pytest.raises(NothingError, match=r"^mine has none of conv_backward: choose what it has with --operator"):
         measure(of(refconv.conv), tasks=[BACKWARD], subjects=["mine"])
