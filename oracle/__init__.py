@@ -1,6 +1,7 @@
 """The oracle: run an implementation over generated cases, judge it by error bounds, and shrink what fails."""
 
 from oracle.checking import check
+from oracle.conformance import conformance_tests
 from oracle.deviations import Deviation
 from oracle.files import FileError
 from oracle.judge import Verdict, compare
@@ -20,6 +21,7 @@ __all__ = [
     "Verdict",
     "check",
     "compare",
+    "conformance_tests",
     "load",
     "replay",
     "subject",

@@ -8,6 +8,7 @@ from typing import Any
 
 from oracle.isolation import MEMORY_LIMIT, TIME_LIMIT, Isolated
 from oracle.judge import read_arithmetic
+from oracle.law_search import LawSearch
 from oracle.report import Report
 from oracle.running import InProcess, Runner
 from oracle.search import Search
@@ -26,6 +27,7 @@ def check(
     examples: int = 100,
     seed: int = 0,
     arithmetic: str | None = None,
+    laws: bool = False,
     isolate: bool = False,
     time_limit: float = TIME_LIMIT,
     memory_limit: int = MEMORY_LIMIT,
@@ -53,6 +55,9 @@ def check(
         Of the generated cases: in the same environment, the same seed gives the same cases.
     arithmetic : str, optional
         One of ``refconv.ARITHMETICS``, by whose error bounds to judge; by default that of `dtype`.
+    laws : bool
+        Check the laws of `properties.LAWS` in place of the definition: identities between the implementation's own
+        results, which need no reference value. Each is checked on `examples` cases.
     isolate : bool
         Run the implementation in a process of its own, where a crash, a hang, a memory blow-up or printing to stdout
         is a failure of one case, and the check goes on. Needs a module, or a name, which a new process can import.
@@ -77,10 +82,7 @@ def check(
     LoadError
         For a name that can't be loaded.
     """
-    names = list(table) if operators is None else list(operators)
-    unknown = [name for name in names if name not in table]
-    if not names or unknown:
-        raise ValueError(f"operators must be of {', '.join(table)}, got {', '.join(map(repr, unknown)) or 'none'}")
+    names = read_names(operators)
     if examples < 1:
         raise ValueError(f"examples must be at least 1, got {examples}")
     if dtype not in DTYPES:
@@ -89,7 +91,8 @@ def check(
     began = time.perf_counter()
     runner = runner_of(implementation, arithmetic, isolate, time_limit, memory_limit)
     with contextlib.closing(runner):
-        report = Report(name_of(implementation), runner.version, dtype, chosen.name, examples, seed)
+        report = Report(name_of(implementation), runner.version, dtype, chosen.name, examples, seed, laws=laws)
+        search = LawSearch if laws else Search
 
         def step() -> None:
             report.seconds = time.perf_counter() - began
@@ -97,10 +100,19 @@ def check(
                 progress(report)
 
         for name in names:
-            Search(runner, name, chosen, report, step, shrink=shrink).run(examples, seed)
+            search(runner, name, chosen, report, step, shrink=shrink).run(examples, seed)
         report.seconds = time.perf_counter() - began
     report.complete = True
     return report
+
+
+def read_names(operators: Iterable[str] | None) -> list[str]:
+    """Return the names of `operators`, of all by default; refuse those that aren't known."""
+    names = list(table) if operators is None else list(operators)
+    unknown = [name for name in names if name not in table]
+    if not names or unknown:
+        raise ValueError(f"operators must be of {', '.join(table)}, got {', '.join(map(repr, unknown)) or 'none'}")
+    return names
 
 
 def runner_of(

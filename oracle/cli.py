@@ -85,6 +85,9 @@ def _running(command: Callable[..., Any]) -> Callable[..., Any]:
     "--examples", type=click.IntRange(min=1), default=100, show_default=True, help="For each operator and direction."
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the generated cases.")
+@click.option(
+    "--laws", is_flag=True, help="Check laws in place of the definition: identities that need no reference value."
+)
 @_running
 @click.option("--json", "to_json", **WRITTEN, help="Write the report as JSON.")
 @click.option("--junit", "to_junit", **WRITTEN, help="Write the report as JUnit XML.")
@@ -100,6 +103,7 @@ def check_command(
     arithmetic: str | None,
     examples: int,
     seed: int,
+    laws: bool,
     isolate: bool,
     time_limit: float,
     memory_limit: float,
@@ -132,6 +136,7 @@ def check_command(
                 examples=examples,
                 seed=seed,
                 arithmetic=arithmetic,
+                laws=laws,
                 isolate=isolate,
                 time_limit=time_limit,
                 memory_limit=int(memory_limit * 2**30),

@@ -35,6 +35,7 @@ class Tally:
     refilled: int = 0  # cases on integers that were vacuous, and got other integers
     refused: int = 0  # calls that make no sense, as they should be
     worst: float = 0.0  # error, in units of the statistical bound
+    laws: int = 0  # that were checked in place of the definition; each of them makes a case of each call
 
     def add(self, verdict: Verdict) -> None:
         """Count one verdict."""
@@ -80,7 +81,7 @@ class Failure:
 
     operator: str
     direction: str
-    law: str  # what doesn't hold
+    law: str  # what doesn't hold: that of the definition, or the name of one of `properties.LAWS`
     case: Case
     reason: str
     diagnosis: str | None  # the bug's name
@@ -89,6 +90,7 @@ class Failure:
     cause: str | None = None  # how such a bug usually comes about
     thread: str | None = None  # where a released library has had it
     shown: str = ""  # the arrays, to be checked by hand
+    statement: str = ""  # of one of `properties.LAWS`: what it says, and why it holds
 
     def __str__(self) -> str:
         """Show the reason and the call."""
@@ -110,6 +112,7 @@ class Report:
     absent: list[str] = field(default_factory=list)  # functions that the implementation lacks
     deviations: list[tuple[Deviation, int, int]] = field(default_factory=list)  # the cases that matched, and failed
     seconds: float = 0.0
+    laws: bool = False  # checked in place of the definition
     complete: bool = False  # it isn't while the check runs, or if that was interrupted
 
     @property
@@ -150,6 +153,7 @@ class Report:
             "arithmetic": self.arithmetic,
             "examples": self.examples,
             "seed": self.seed,
+            "laws": self.laws,
             "passed": self.passed,
             "failures": [_failure_fields(failure) for failure in self.failures],
             "declined": self.declined,

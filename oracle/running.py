@@ -1,6 +1,6 @@
 """Run an implementation on a case: what it returned, or what it did instead."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
@@ -105,6 +105,15 @@ def function_of(implementation: object, operator: str, direction: str) -> Callab
     """Return the implementation's function for `operator` in `direction`, None where it has none."""
     function: Callable[..., Any] | None = getattr(implementation, function_name(operator, direction), None)
     return function
+
+
+def offers_all(runner: Runner, functions: Iterable[str]) -> bool:
+    """Return whether the implementation has all `functions`, by their names."""
+    for name in functions:
+        operator = name.removesuffix("_backward")
+        if not runner.offers(operator, "forward" if name == operator else "backward"):
+            return False
+    return True
 
 
 def arguments_of(case: Case, direction: str) -> Results:

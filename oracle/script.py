@@ -14,8 +14,11 @@ from refconv.arguments import Array
 _FEW = 64  # elements of an array that is still shown
 
 
-def script(made: str | None, calls: Sequence[Call], arithmetic: Arithmetic) -> str:
-    """Return a script that runs `calls` on the implementation that is `made` so, and shows what was expected."""
+def script(made: str | None, calls: Sequence[Call], arithmetic: Arithmetic, broken: str | None = None) -> str:
+    """Return a script that runs `calls` on the implementation that is `made` so, and shows what was expected.
+
+    Of a law that is `broken`, it says how.
+    """
     lines = [line for case, direction in calls for line in _call(case, direction)]
     imports = {"import numpy as np": True, "import ml_dtypes": any("ml_dtypes." in line for line in lines)}
     return "\n".join(
@@ -23,7 +26,7 @@ def script(made: str | None, calls: Sequence[Call], arithmetic: Arithmetic) -> s
             *(line for line, needed in imports.items() if needed),
             made or "implementation = ...  # what was checked",
             *lines,
-            *_expected(*calls[-1], arithmetic),
+            *(_expected(*calls[-1], arithmetic) if broken is None else [f"# {broken}"]),
         ]
     )
 

@@ -1,17 +1,17 @@
 """The search for failing cases of one operator: generate, judge, shrink, and find out what is wrong."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from hashlib import blake2b
 
 import hypothesis
-from hypothesis import HealthCheck, Phase, Verbosity, given, settings
-from hypothesis.database import ExampleDatabase
+from hypothesis import Phase, given
 from hypothesis.strategies import SearchStrategy
 
 from oracle.deviations import Deviation
 from oracle.diagnosis import Diagnosis, diagnose, named
+from oracle.drawing import searching
 from oracle.entanglement import Entanglement, disentangled
 from oracle.files import REFUSES
 from oracle.judge import Observation, Verdict, judge, observe, read_arithmetic, verdict
@@ -19,7 +19,7 @@ from oracle.report import Failure, Report, Tally
 from oracle.running import DIRECTIONS, Call, Runner, function_name
 from oracle.script import script, shown
 from oracle.shrinking import simplified
-from oracle.siblings import Sibling, Siblings, number_of
+from oracle.siblings import Sibling, Siblings
 from properties import Case, cases, contradiction, contradictory_cases, refilled
 from refconv import Arithmetic
 from refconv import operators as table
@@ -62,6 +62,7 @@ class Search:
         step: Callable[[], None],
         *,
         shrink: bool = True,
+        directions: Sequence[str] = DIRECTIONS,
     ) -> None:
         self.runner = runner
         self.operator = operator
@@ -69,7 +70,8 @@ class Search:
         self.report = report
         self.step = step
         self.shrink = shrink  # and diagnose what fails
-        self.open = {direction for direction in DIRECTIONS if runner.offers(operator, direction)}
+        self.asked = directions
+        self.open = {direction for direction in directions if runner.offers(operator, direction)}
         bits = arithmetic.bits, read_arithmetic(None, report.dtype).bits
         self.tallies = {way: Tally(operator, way, *bits) for way in DIRECTIONS if way in self.open}
         self.law = _LAW
@@ -85,7 +87,7 @@ class Search:
 
     def run(self, examples: int, seed: int) -> None:
         """Judge `examples` cases; after a failure once more, for the other direction. Then calls that make no sense."""
-        lacking = [direction for direction in DIRECTIONS if direction not in self.open]
+        lacking = [direction for direction in self.asked if direction not in self.open]
         self.report.absent.extend(function_name(self.operator, direction) for direction in lacking)
         self.report.tallies.extend(self.tallies.values())
         try:
@@ -142,9 +144,8 @@ class Search:
         self.first = self.entangled = None
         self.failing.clear()
         phases = [Phase.reuse, Phase.generate, *[Phase.target] * steer, *[Phase.shrink] * self.shrink]
-        database = settings.default.database  # type: ignore[union-attr]  # it is never None
 
-        @_settings(examples, phases, database and _Shelf(database, self._label))
+        @searching(examples, phases, self._label)
         @hypothesis.seed(seed)  # under the settings, whose database it would take away
         @given(strategy)
         def search(case: Case) -> None:
@@ -182,7 +183,7 @@ class Search:
                         self._noted(other, judge(self.runner, other, direction, self.arithmetic), sibling)
                 if steer and not judged.exact:
                     hypothesis.target(min(judged.worst, 1e9), label=direction)
-        number = number_of(case)
+        number = case.number
         if self.law == _LAW and number // 100_000 % SENSELESS == 0:
             self.senseless.append(contradiction(case, number))
         return self.first
@@ -288,7 +289,7 @@ class Search:
         observations: list[Observation] = []
         until = time.perf_counter() + PROBING
 
-        @_settings(PROBES, [Phase.generate], None)
+        @searching(PROBES, [Phase.generate])
         @hypothesis.seed(seed + 1)
         @given(cases(self.operator, dtype=self.report.dtype, specials=True))
         def probe(case: Case) -> None:
@@ -332,39 +333,6 @@ class Search:
             script=script(self.runner.made, calls, self.arithmetic),
             calls=tuple(calls),
         )
-
-
-def _settings(examples: int, phases: Iterable[Phase], database: ExampleDatabase | None) -> settings:
-    return settings(
-        max_examples=examples,
-        phases=list(phases),
-        database=database,
-        deadline=None,
-        report_multiple_bugs=False,
-        suppress_health_check=list(HealthCheck),  # how slow the implementation is isn't ours to judge
-        verbosity=Verbosity.quiet,
-    )
-
-
-class _Shelf(ExampleDatabase):
-    """The part of a database that holds the examples of one search."""
-
-    def __init__(self, database: ExampleDatabase, label: str) -> None:
-        super().__init__()
-        self._database = database
-        self._label = label.encode()
-
-    def save(self, key: bytes, value: bytes) -> None:
-        """Keep an example."""
-        self._database.save(self._label + key, value)
-
-    def fetch(self, key: bytes) -> Iterable[bytes]:
-        """Return the examples."""
-        return self._database.fetch(self._label + key)
-
-    def delete(self, key: bytes, value: bytes) -> None:
-        """Drop an example."""
-        self._database.delete(self._label + key, value)
 
 
 def _fingerprint(case: Case) -> bytes:

@@ -7,8 +7,10 @@ from rich.table import Table
 from rich.text import Text
 
 from oracle.deviations import Deviation
-from oracle.report import Failure, Report
+from oracle.report import Failure, Report, Tally
 
+_COLUMNS = ("cases", "exact", "vacuous", "declined", "worst error", "bits")
+_LAW_COLUMNS = ("laws", "cases", "exact", "declined")
 _FEW = 8  # absent operators that are named one by one
 
 
@@ -51,7 +53,7 @@ def _table(report: Report) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("operator", "direction"):
         table.add_column(column)
-    for column in ("cases", "exact", "vacuous", "declined", "worst error", "bits"):
+    for column in _LAW_COLUMNS if report.laws else _COLUMNS:
         table.add_column(column, justify="right")
     table.add_column("")
     failed = {(failure.operator, failure.direction) for failure in report.failures}
@@ -61,10 +63,15 @@ def _table(report: Report) -> Table:
             outcome = Text("FAILED", "bold red")
         elif tally in report.undecided:
             outcome = Text("DECLINED", "bold yellow")
-        counts = (tally.cases, tally.exact, tally.vacuous, tally.declined)
-        bits = "" if tally.bits is None else str(tally.bits)
-        table.add_row(tally.operator, tally.direction, *map(str, counts), f"{tally.worst:.2f} B", bits, outcome)
+        table.add_row(tally.operator, tally.direction, *_counts(tally), outcome)
     return table
+
+
+def _counts(tally: Tally) -> list[str]:
+    if tally.laws:
+        return [str(count) for count in (tally.laws, tally.cases, tally.exact, tally.declined)]
+    counts = (tally.cases, tally.exact, tally.vacuous, tally.declined)
+    return [*map(str, counts), f"{tally.worst:.2f} B", "" if tally.bits is None else str(tally.bits)]
 
 
 def _remarks(report: Report) -> list[Text]:
@@ -86,8 +93,10 @@ def _remarks(report: Report) -> list[Text]:
 
 def _failure_text(failure: Failure) -> Text:
     head = Text(f"\n{failure.operator} {failure.direction}: ", "bold red")
+    law = [f"breaks the law: {failure.law}\n"] if failure.statement else []
+    stated = [f"\n{failure.statement}"] if failure.statement else []
     return Text.assemble(
-        *(head, failure.reason, *_diagnosis(failure)),
+        *(head, *law, failure.reason, *stated, *_diagnosis(failure)),
         f"\n{failure.case!r}\n\n{_indented(failure.shown)}{chr(10) * 2 if failure.shown else ''}",
         _indented(failure.script),
     )

@@ -1,0 +1,171 @@
+"""Conformance tests for a test suite of one's own: a class, with a test for each operator, direction and law."""
+
+import random
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+from oracle.checking import read_names
+from oracle.judge import read_arithmetic
+from oracle.law_search import LawSearch
+from oracle.report import Report
+from oracle.running import DIRECTIONS, InProcess, function_name, offers_all
+from oracle.search import Search
+from oracle.subjects import name_of, resolve, source
+from properties import LAWS, Law
+from properties.arrays import DTYPES
+from refconv import Arithmetic
+from refconv import operators as table
+
+LAW_SHARE = 5
+"""A law is checked on one case for so many that the definition is: there are some fifteen of them to an operator."""
+
+
+def conformance_tests(
+    implementation: Any,
+    operators: Iterable[str] | None = None,
+    dtype: str = "float32",
+    *,
+    arithmetic: str | None = None,
+) -> type:
+    """Return a class of tests: ``TestMine = oracle.conformance_tests(mine)``.
+
+    ::
+
+        TestMine::test_definition[conv-forward]             equals the reference, within its error bounds
+        TestMine::test_law[conv-forward-stride_skips]       obeys one of `properties.LAWS`
+
+    What the implementation lacks is skipped, with the reason; a failure shows the report of :func:`oracle.check`.
+    Hypothesis's profile says how many cases there are (`max_examples`; a law is checked on a fifth of them), whether
+    they are the same each time (`derandomize`), and where failing ones are kept. ``--refconv-examples``,
+    ``--refconv-seed`` and ``--refconv-xfails`` are options of pytest.
+
+    Parameters
+    ----------
+    implementation : object
+        As :func:`oracle.check` takes it. It is run in the process of the tests.
+    operators : iterable of str, optional
+        By default all that it has.
+    dtype : {"float32", "float64", "float16", "bfloat16"}
+        Of the arrays.
+    arithmetic : str, optional
+        One of ``refconv.ARITHMETICS``, by whose error bounds to judge; by default that of `dtype`.
+
+    Returns
+    -------
+    type
+        To be assigned to a name that begins with ``Test``, at the top of a test module.
+
+    Raises
+    ------
+    ValueError
+        For an operator, dtype or arithmetic that isn't known, and for an implementation that has none of the functions.
+    LoadError
+        For a name that can't be loaded.
+    """
+    names = read_names(operators)
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
+    chosen = read_arithmetic(arithmetic, dtype)
+    tested = _Tested(implementation, dtype, chosen, arithmetic)
+    _require_some(tested, names)
+    if operators is None:
+        names = [name for name in names if any(tested.runner.offers(name, way) for way in DIRECTIONS)]
+    laws = [law for name in names for law in LAWS[name]]
+    definitions = [(name, direction) for name in names for direction in DIRECTIONS]
+
+    class Conformance:
+        """What :func:`oracle.conformance_tests` has made."""
+
+        @pytest.mark.parametrize(
+            ("operator", "direction"),
+            [tested.param(pair, [function_name(*pair)], "-".join(pair)) for pair in definitions],
+        )
+        def test_definition(self, operator: str, direction: str, request: pytest.FixtureRequest) -> None:
+            """It equals the reference, within its error bounds."""
+            tested.check(
+                request,
+                lambda report, examples, seed: Search(
+                    tested.runner, operator, chosen, report, _nothing, directions=[direction]
+                ).run(examples, seed),
+            )
+
+        @pytest.mark.parametrize("law", [tested.param((law,), law.needs, _law_id(law)) for law in laws])
+        def test_law(self, law: Law, request: pytest.FixtureRequest) -> None:
+            """It obeys the law."""
+            tested.check(
+                request,
+                lambda report, examples, seed: LawSearch(tested.runner, law.operator, chosen, report, _nothing).of(
+                    [law], -(-examples // LAW_SHARE), seed
+                ),
+                laws=True,
+            )
+
+    return Conformance
+
+
+def _law_id(law: Law) -> str:
+    return f"{law.operator}-{law.direction}-{law.name.replace(' ', '_')}"
+
+
+def _nothing() -> None:
+    """Report no progress."""
+
+
+class _Tested:
+    """An implementation, and how it is tested."""
+
+    def __init__(self, implementation: Any, dtype: str, arithmetic: Arithmetic, named: str | None) -> None:
+        self.name = name_of(implementation)
+        self.dtype = dtype
+        self.arithmetic = arithmetic
+        self.runner = InProcess(resolve(implementation, named), source(implementation, named))
+
+    def param(self, values: tuple[Any, ...], needs: Iterable[str], name: str) -> Any:
+        """Return a test's parameters; skipped, if functions are lacking."""
+        lacking = [function for function in needs if not offers_all(self.runner, [function])]
+        marks = [pytest.mark.skip(reason=f"{self.name} has no {' and no '.join(lacking)}")] if lacking else []
+        return pytest.param(*values, id=name, marks=marks)
+
+    def check(
+        self, request: pytest.FixtureRequest, search: Callable[[Report, int, int], None], *, laws: bool = False
+    ) -> None:
+        """Run a search; fail with the report where it doesn't pass."""
+        __tracebackhide__ = True
+        examples, seed = _examples_and_seed(request.config)
+        report = Report(self.name, self.runner.version, self.dtype, self.arithmetic.name, examples, seed, laws=laws)
+        search(report, examples, seed)
+        report.complete = True
+        if not any(tally.cases for tally in report.tallies):
+            pytest.skip(f"the law says nothing about the cases of seed {seed}")
+        if not report.passed:
+            first = str(report.failures[0]) if report.failures else report.undecided[0].declined_words
+            pytest.fail(f"{first}\n\n{report}", pytrace=False)
+
+
+def _examples_and_seed(config: pytest.Config) -> tuple[int, int]:
+    """Return how many cases there are, and which: by the options, or else by Hypothesis's profile."""
+    profile = settings.get_profile(settings.get_current_profile_name())
+    examples = config.getoption("refconv_examples", None) or profile.max_examples
+    seed = config.getoption("refconv_seed", None)
+    if seed is None:
+        seed = config.getoption("hypothesis_seed", None)
+    if seed is None:
+        seed = 0 if profile.derandomize else random.SystemRandom().getrandbits(32)
+    return examples, int(seed)
+
+
+def _require_some(tested: _Tested, names: list[str]) -> None:
+    """Refuse what has none of the functions; say which of its own names come near."""
+    functions = [function_name(name, direction) for name in names for direction in DIRECTIONS]
+    if any(offers_all(tested.runner, [function]) for function in functions):
+        return
+    own = [name for name in dir(tested.runner.implementation) if not name.startswith("_")]
+    near = {name: get_close_matches(name, table, 1, 0.6) for name in own}
+    guesses = ", ".join(f"{name} (for {match[0]}?)" for name, match in near.items() if match)
+    has = f"it has {guesses}" if guesses else f"it has {', '.join(own[:8]) or 'no public names'}"
+    wanted = ", ".join(functions[:8]) + (", ..." if len(functions) > 8 else "")
+    raise ValueError(f"implementation must offer at least one of {wanted}; {has}")

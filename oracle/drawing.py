@@ -1,0 +1,41 @@
+"""How Hypothesis is asked for cases, and where it keeps those that failed."""
+
+from collections.abc import Iterable
+
+from hypothesis import HealthCheck, Phase, Verbosity, settings
+from hypothesis.database import ExampleDatabase
+
+
+def searching(examples: int, phases: Iterable[Phase], label: str | None = None) -> settings:
+    """Return the settings of a search; what fails is kept under `label` in the database of the current profile."""
+    database = settings.default.database  # type: ignore[union-attr]  # it is never None
+    return settings(
+        max_examples=examples,
+        phases=list(phases),
+        database=_Shelf(database, label) if database and label is not None else None,
+        deadline=None,
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),  # how slow the implementation is isn't ours to judge
+        verbosity=Verbosity.quiet,
+    )
+
+
+class _Shelf(ExampleDatabase):
+    """The part of a database that holds the examples of one search."""
+
+    def __init__(self, database: ExampleDatabase, label: str) -> None:
+        super().__init__()
+        self._database = database
+        self._label = label.encode()
+
+    def save(self, key: bytes, value: bytes) -> None:
+        """Keep an example."""
+        self._database.save(self._label + key, value)
+
+    def fetch(self, key: bytes) -> Iterable[bytes]:
+        """Return the examples."""
+        return self._database.fetch(self._label + key)
+
+    def delete(self, key: bytes, value: bytes) -> None:
+        """Drop an example."""
+        self._database.delete(self._label + key, value)

@@ -1,0 +1,136 @@
+"""The search for cases that break a law of one operator: generate, compare, and shrink."""
+
+import time
+from collections.abc import Callable
+
+import hypothesis
+from hypothesis import Phase, given
+
+from oracle.drawing import searching
+from oracle.judge import read_arithmetic
+from oracle.laws import LawVerdict, judge_law
+from oracle.report import Failure, Report, Tally
+from oracle.running import DIRECTIONS, Runner, function_name, offers_all
+from oracle.script import script
+from oracle.search import SHRINKING, SIMPLIFYING
+from oracle.shrinking import simplified
+from properties import LAWS, Case, Law, cases
+from refconv import Arithmetic
+
+
+class _BrokenLaw(Exception):  # noqa: N818  # carries a case through Hypothesis; nobody else sees it
+    def __init__(self, law: Law, case: Case, verdict: LawVerdict) -> None:
+        super().__init__(verdict.reason)
+        self.law = law
+        self.case = case
+        self.verdict = verdict
+
+
+class LawSearch:
+    """The search for cases that break laws of one operator; at most one law in each direction is reported."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        operator: str,
+        arithmetic: Arithmetic,
+        report: Report,
+        step: Callable[[], None],
+        *,
+        shrink: bool = True,
+    ) -> None:
+        self.runner = runner
+        self.operator = operator
+        self.arithmetic = arithmetic
+        self.report = report
+        self.step = step
+        self.shrink = shrink
+        self.first: _BrokenLaw | None = None
+        self.until = 0.0  # when to stop shrinking
+
+    def run(self, examples: int, seed: int) -> None:
+        """Check all laws of which the implementation has the functions, each on `examples` cases."""
+        for direction in DIRECTIONS:
+            if not self.runner.offers(self.operator, direction):
+                self.report.absent.append(function_name(self.operator, direction))
+            own = [law for law in LAWS[self.operator] if law.direction == direction]
+            laws = [law for law in own if offers_all(self.runner, law.needs)]
+            if laws:
+                self.of(laws, examples, seed)
+
+    def of(self, laws: list[Law], examples: int, seed: int) -> None:
+        """Check some laws of one direction."""
+        direction = laws[0].direction
+        bits = self.arithmetic.bits, read_arithmetic(None, self.report.dtype).bits
+        tally = Tally(self.operator, direction, *bits, laws=len(laws))
+        self.report.tallies.append(tally)
+        self.first = None
+        phases = [Phase.reuse, Phase.generate, *[Phase.shrink] * self.shrink]
+        label = f"{self.report.subject} {self.operator} {self.report.dtype} {' '.join(law.name for law in laws)} "
+
+        @searching(examples, phases, label)
+        @hypothesis.seed(seed)  # under the settings, whose database it would take away
+        @given(cases(self.operator, dtype=self.report.dtype))
+        def search(case: Case) -> None:
+            broken = self._generated(laws, case, tally) if self.first is None else self._shrunk(self.first.law, case)
+            self.step()
+            if broken is not None:
+                raise broken  # all from this line, by which Hypothesis tells bugs apart
+
+        try:
+            search()
+        except _BrokenLaw as broken:
+            self.report.failures.append(self._confirmed(broken))
+
+    def _judged(self, law: Law, case: Case) -> LawVerdict:
+        return judge_law(law, self.runner, case, self.arithmetic)
+
+    def _generated(self, laws: list[Law], case: Case, tally: Tally) -> _BrokenLaw | None:
+        for law in laws:
+            judged = self._judged(law, case)
+            if judged.status != "silent":
+                tally.cases += 1
+                tally.passed += judged.status == "held"
+                tally.declined += judged.status == "declined"
+                tally.exact += judged.exact
+            if judged.status == "broken":
+                self.first = _BrokenLaw(law, case, judged)
+                self.until = time.perf_counter() + SHRINKING
+                return self.first
+        return None
+
+    def _shrunk(self, law: Law, case: Case) -> _BrokenLaw | None:
+        if time.perf_counter() > self.until:
+            return None
+        judged = self._judged(law, case)
+        return _BrokenLaw(law, case, judged) if judged.status == "broken" else None
+
+    def _confirmed(self, broken: _BrokenLaw) -> Failure:
+        """Make what the case holds simpler, and run it once more by itself."""
+        law = broken.law
+
+        def breaks(case: Case) -> bool:
+            return self._judged(law, case).status == "broken"
+
+        case = broken.case
+        if self.shrink:
+            case = simplified(case, breaks, time.perf_counter() + SIMPLIFYING)
+        self.runner.renew()
+        judged = self._judged(law, case)
+        note = ""
+        if judged.status != "broken":
+            assert self.first is not None
+            case, judged = self.first.case, self.first.verdict
+            note = " (not reproducible: the same case held when it was run again)"
+        reason = f"{judged.reason}{note}"
+        return Failure(
+            operator=self.operator,
+            direction=law.direction,
+            law=law.name,
+            case=case,
+            reason=reason,
+            diagnosis=None,
+            script=script(self.runner.made, judged.calls, self.arithmetic, reason),
+            calls=judged.calls,
+            statement=law.text,
+        )

@@ -1,0 +1,165 @@
+"""Judge laws: run the calls that a law makes, and compare the two sides of its equations."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from oracle.judge import Refused, expectation
+from oracle.running import Outcome, Runner, arguments_of
+from properties import Case
+from properties.case import doubled
+from properties.laws import Equation, Law
+from refconv import Arithmetic
+from refconv.arguments import Array
+from refconv.bounds import FLOAT64
+from refconv.rounding import Rounded, exactly
+
+
+class LawVerdict(NamedTuple):
+    """What became of a law on one case."""
+
+    status: str  # "held", "broken", "declined", or "silent" where the law says nothing about the case
+    reason: str | None = None
+    exact: bool = False  # no rounding error was allowed for
+    calls: tuple[tuple[Case, str], ...] = ()
+
+
+class _BrokenError(Exception):
+    """A call that has no results to compare."""
+
+
+class _DeclinedError(Exception):
+    """A call that the implementation refused, or one of which something else is known."""
+
+
+class _Calls:
+    """An implementation's functions, whose results carry the bounds on their rounding errors."""
+
+    def __init__(self, runner: Runner, arithmetic: Arithmetic) -> None:
+        self.made: list[tuple[Case, str]] = []
+        self._runner = runner
+        self._arithmetic = arithmetic
+
+    def forward(self, case: Case) -> Rounded:
+        return next(iter(self.outputs(case).values()))
+
+    def outputs(self, case: Case) -> Mapping[str, Rounded]:
+        return self._bounded(case, "forward")
+
+    def backward(self, case: Case) -> Mapping[str, Rounded]:
+        return {name.removeprefix("grad_"): value for name, value in self._bounded(case, "backward").items()}
+
+    def _bounded(self, case: Case, direction: str) -> dict[str, Rounded]:
+        """Run a call, and give its results the bounds on their rounding errors."""
+        got = self._run(case, direction)
+        results = {}
+        for name, limit in self._limits(case, direction).items():
+            value = got[name]
+            if (value is None) != (limit is None):
+                raise _BrokenError(f"{name} must be {'None' if limit is None else 'an array'}  {case!r}")
+            if value is not None and limit is not None:
+                if value.shape != limit.shape:
+                    raise _BrokenError(f"{name} must have shape {limit.shape}, got {value.shape}  {case!r}")
+                results[name] = Rounded(value, _largest(limit), FLOAT64)
+        return results
+
+    def _limits(self, case: Case, direction: str) -> dict[str, Array | None]:
+        """Return how far each result may be off, in its shape; None where it must be None."""
+        if _sums_are_exact(case, direction, self._arithmetic):
+            shapes = _shapes(case, direction)
+            return {name: None if shape is None else np.zeros(shape) for name, shape in shapes.items()}
+        expected = expectation(case, direction, self._arithmetic)
+        assert not isinstance(expected, Refused), (case, expected)
+        return {name: None if item is None else item.bound.limit for name, item in expected.items()}
+
+    def _run(self, case: Case, direction: str) -> dict[str, Array | None]:
+        self.made.append((case, direction))
+        outcome: Outcome = self._runner.start(case, direction)()
+        if outcome.status == "declined" or outcome.deviation is not None:
+            raise _DeclinedError(outcome.reason or "a known deviation")
+        if outcome.status != "returned":
+            raise _BrokenError(outcome.reason)
+        return {name: value if value is None else value.astype(np.float64) for name, value in outcome.results.items()}
+
+
+def _largest(limit: Array) -> Array:
+    """Return the largest limit of the array for each element: what is wrong may be as large as any of the others.
+
+    An implementation may obey a law though its elements stand in each other's place, with errors of their own.
+    """
+    finite = np.isfinite(limit)
+    return np.where(finite, np.max(limit, initial=0, where=finite), limit)
+
+
+_SUMS = ("conv", "conv_transpose", "locally_connected", "linear", "graph_conv")
+_FACTORS = {"graph_conv": 3}
+
+
+def _sums_are_exact(case: Case, direction: str, arithmetic: Arithmetic) -> bool:
+    """Whether all sums of products are of integers so small that they are exact, as can be told at a glance.
+
+    Then nothing need be known of the errors, whatever the size.
+    """
+    given = [array for array in arguments_of(case, direction).values() if array is not None]
+    if case.operator not in _SUMS or arithmetic.normwise:
+        return False
+    integers = all((array == np.rint(array)).all() for array in given)
+    largest = max((float(abs(array).max(initial=0)) for array in given), default=0.0)
+    terms = max(array.size for array in given)
+    unit = max(arithmetic.accumulation, arithmetic.storage, arithmetic.product)
+    return integers and largest ** _FACTORS.get(case.operator, 2) * (terms + 1) < 1 / unit
+
+
+def _shapes(case: Case, direction: str) -> dict[str, tuple[int, ...] | None]:
+    """Return the shapes of the results of what has sums of products, without computing any."""
+    if direction == "backward":
+        given = {name: case.arrays[name] for name in case.row.differentiable}
+        return {f"grad_{name}": None if array is None else array.shape for name, array in given.items()}
+    first, *others = map(doubled, case.inputs)
+    assert first is not None
+    if first.ndim < 2:
+        return {"output": case.row.forward(first, *others, **case.attributes).shape}
+    empty = case.row.forward(first[:0], *others, **case.attributes)
+    return {"output": (len(first), *empty.shape[1:])}
+
+
+def judge_law(law: Law, runner: Runner, case: Case, arithmetic: Arithmetic) -> LawVerdict:
+    """Run the calls that `law` makes of a case, and compare."""
+    calls = _Calls(runner, arithmetic)
+    status, exact = "silent", True
+    try:
+        with np.errstate(all="ignore"):
+            for equation in law.statement(calls, case):
+                status = "held"
+                exact &= not equation.left.error.any()
+                reason = _difference(equation)
+                if reason is not None:
+                    return LawVerdict("broken", reason, exact, tuple(calls.made))
+    except _DeclinedError as declined:
+        return LawVerdict("declined", str(declined))
+    except _BrokenError as broken:
+        return LawVerdict("broken", str(broken), calls=tuple(calls.made))
+    return LawVerdict(status, exact=exact)
+
+
+def _difference(equation: Equation) -> str | None:
+    """Return in what the two sides differ; None where they don't."""
+    left, name = equation.left, equation.name
+    right = equation.right
+    if not isinstance(right, Rounded):
+        right = exactly(np.asarray(right, np.float64), FLOAT64)
+    if left.shape != right.shape:
+        return f"{name} has shape {left.shape}, by the law {right.shape}"
+    limit = left.error + right.error
+    errors = abs(left.value - right.value)
+    finite = np.isfinite(left.value) & np.isfinite(right.value)
+    fine = (errors <= limit) | (left.value == right.value) | (np.isnan(left.value) & np.isnan(right.value))
+    fine |= np.isposinf(limit) | (finite & np.isnan(limit))  # nothing is known of the errors
+    if fine.all():
+        return None
+    index = tuple(int(i) for i in np.argwhere(~fine)[0])
+    where = f"{name}[{', '.join(map(str, index))}]" if index else name
+    margin = f"± {limit[index]:.2g}" if limit[index] else "exactly"
+    wrong = f"({np.count_nonzero(~fine)} of {fine.size} wrong)"
+    return f"{where} = {left.value[index]:.9g}, by the law {right.value[index]:.9g} {margin} {wrong}"
