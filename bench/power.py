@@ -23,6 +23,7 @@ from rich.table import Table
 import oracle
 from bench.honest import HONEST
 from bench.honest.cases import small_kernels
+from bench.law_power import law_score, lawcard
 from oracle.diagnosis import CATALOGUE, Variant
 from oracle.diagnosis.planted import name_of, planted
 from properties import Case
@@ -243,11 +244,19 @@ def _alarms(alarms: Iterable[Alarm]) -> Table:
 @click.option("--operator", "chosen", multiple=True, type=click.Choice(list(operators)), metavar="OPERATOR")
 @click.option("--every", type=click.IntRange(min=1), default=1, show_default=True, help="Only each so many-th variant.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
+@click.option("--laws", is_flag=True, help="Measure instead how many variants break a law, with one seed.")
 def power_command(
-    seeds: int, examples: int, honest: int, tellings: int, chosen: tuple[str, ...], every: int, jobs: int
+    seeds: int, examples: int, honest: int, tellings: int, chosen: tuple[str, ...], every: int, jobs: int, laws: bool
 ) -> int:
     """Measure the oracle: whether it finds wrong variants, names them, and lets correct implementations pass."""
     numbers = [n for n, variant in enumerate(CATALOGUE) if not chosen or variant.operator in chosen][::every]
+    console = Console(highlight=False, markup=False, width=110)
+    if laws:
+        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+            found = pool.map(partial(law_score, examples=examples), numbers)
+            for part in lawcard(list(_told(found, len(numbers), "variants"))):
+                console.print(part)
+        return 0
     names = list(HONEST) if honest else []
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         scores = list(
@@ -255,13 +264,12 @@ def power_command(
         )
         alarms = list(_told(pool.map(partial(alarm, examples=honest), names), len(names), "correct implementations"))
         precisions = list(pool.map(partial(precision, seeds=tellings), PRECISIONS)) if tellings else []
-    console = Console(highlight=False, markup=False, width=110)
     for part in scorecard(scores, alarms, precisions, seeds):
         console.print(part)
-    found = all(score.found == seeds for score in scores)
+    all_found = all(score.found == seeds for score in scores)
     quiet = not any(heard.failures for heard in alarms)
     told = all(precision.told == precision.seeds for precision in precisions)
-    return 0 if found and quiet and told else 1
+    return 0 if all_found and quiet and told else 1
 
 
 def _told(results: Iterable[Any], total: int, what: str) -> Iterator[Any]:

@@ -36,3 +36,11 @@ def test_the_scorecard_says_what_was_found():
     assert "6 variants: 6 found with each of 1 seeds, 6 named rightly (100%)" in run.stdout
     assert "tf32: precision told rightly in 1 of 1 seeds" in run.stdout
     assert run.return_value == 0
+
+
+def test_laws_alone_find_variants():
+    run = CliRunner().invoke(
+        power_command, ["--laws", "--operator", "softmax", "--examples", "20"], standalone_mode=False
+    )
+    assert re.search(r"softmax +\d+ +13 +1[123] ", run.stdout), run.stdout
+    assert re.search(r"1[123] of 13 variants break a law \(\d+%\); \d+ laws", run.stdout)
