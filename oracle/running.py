@@ -1,6 +1,7 @@
 """Run an implementation on a case: what it returned, or what it did instead."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from inspect import Parameter, Signature, signature
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
@@ -138,9 +139,7 @@ def call(implementation: object, case: Case, direction: str) -> Outcome:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # whatever foreign code raises is a verdict on it
-        said = _said(error)
-        reason = f"raised {type(error).__name__}" + (f": {said}" if said else "")
-        return Outcome("raised", reason=reason, deviation=deviation)
+        return Outcome("raised", reason=_raised(error, function, case, direction), deviation=deviation)
     shared = [] if case.row.views else _shared(arguments, results)
     reasons = [*_modified(arguments, before), *shared, *_unreadable(results, case), *again]
     status = "faulty" if reasons else "returned"
@@ -170,6 +169,28 @@ def _again(
 
 def _bits(array: Array | None) -> bytes:
     return b"" if array is None else array.tobytes()
+
+
+def _raised(error: BaseException, function: Callable[..., Any], case: Case, direction: str) -> str:
+    """Say what was raised; of a function that doesn't take the contract's arguments, what these are."""
+    said = _said(error)
+    reason = f"raised {type(error).__name__}" + (f": {said}" if said else "")
+    if not isinstance(error, TypeError) or _takes(function, arguments_of(case, direction), case.attributes):
+        return reason
+    contract = signature(case.row.forward if direction == "forward" else case.row.backward)
+    bare = [parameter.replace(annotation=Parameter.empty) for parameter in contract.parameters.values()]
+    return f"must take {contract.replace(parameters=bare, return_annotation=Signature.empty)}, but {reason}"
+
+
+def _takes(function: Callable[..., Any], arguments: Results, attributes: Mapping[str, object]) -> bool:
+    """Whether a function's signature fits the call, as far as it can be read."""
+    try:
+        signature(function).bind(*arguments.values(), **attributes)
+    except TypeError:
+        return False
+    except ValueError:
+        return True
+    return True
 
 
 def _said(error: BaseException) -> str | None:
@@ -219,12 +240,22 @@ def _named(names: Sequence[str], values: Sequence[Any]) -> Results:
 
 
 def _read(name: str, returned: Any) -> Array:
-    if hasattr(returned, "__dlpack__") and not hasattr(returned, "__array__"):
-        return np.from_dlpack(returned)
-    array = np.asarray(returned)
+    kind = type(returned).__name__
+    if isinstance(returned, list | tuple):
+        raise _NoResultsError(f"{name} must be an array, got {kind}")
+    try:
+        array = _as_numpy(returned)
+    except Exception as error:  # what lies on another device, say
+        rule = "must be an array that NumPy can read (by DLPack or __array__)"
+        raise _NoResultsError(f"{name} {rule}, got {kind}: {_said(error)}") from error
     if array.dtype == object and not hasattr(returned, "__array__"):
         raise _NoResultsError(f"{name} must be an array, got {type(returned).__name__}")
     return array
+
+
+def _as_numpy(returned: Any) -> Array:
+    by_dlpack = hasattr(returned, "__dlpack__") and not hasattr(returned, "__array__")
+    return np.from_dlpack(returned) if by_dlpack else np.asarray(returned)
 
 
 def _modified(arguments: Results, before: list[bytes]) -> list[str]:

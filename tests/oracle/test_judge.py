@@ -86,21 +86,51 @@ def test_a_sum_beyond_the_largest_number_may_overflow():
     assert verdict(np.full_like(OUTPUT, np.inf), huge).passed
 
 
+class Elsewhere:
+    """An array on another device, as PyTorch has them."""
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError("it is on cuda:0")
+
+
 @pytest.mark.parametrize(
     ("returned", "reason"),
     [
         (OUTPUT[0], "output must have shape (1, 1, 2), got (1, 2)"),
         (OUTPUT.astype(np.float64), "output must have dtype float32, got float64"),
-        (OUTPUT.tolist(), "output must have dtype float32, got float64"),
+        (OUTPUT.tolist(), "output must be an array, got list"),
+        (tuple(OUTPUT), "output must be an array, got tuple"),
         (OUTPUT.astype(object), "output must have dtype float32, got object"),
         (None, "output must be an array, got NoneType"),
         ((value for value in OUTPUT), "output must be an array, got generator"),
         ("text", "output must have dtype float32, got <U4"),
-        ([[1], [1, 2]], "raised ValueError: setting an array element with a sequence."),
+        (
+            Elsewhere(),
+            "output must be an array that NumPy can read (by DLPack or __array__), got Elsewhere: it is on cuda:0",
+        ),
     ],
 )
 def test_what_isnt_the_array_of_the_contract_is_said(returned, reason):
     assert verdict(returned).reason.startswith(reason)
+
+
+def test_a_function_that_doesn_t_take_the_contract_s_arguments_is_told_them():
+    def without_stride(input, weight, bias=None, *, padding=0):
+        return OUTPUT
+
+    def raising(input, weight, bias, **attributes):
+        raise TypeError("of its own")
+
+    wanted = (
+        "must take (input, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1, padding_mode='zeros'), but"
+    )
+    found = oracle.compare(oracle.subject(conv=without_stride), case(), directions=["forward"])
+    assert found.reason.startswith(f"{wanted} raised TypeError: ")
+    assert "unexpected keyword argument 'stride'" in found.reason
+    found = oracle.compare(oracle.subject(conv=raising), case(), directions=["forward"])
+    assert found.reason == "raised TypeError: of its own"
+    found = oracle.compare(oracle.subject(conv_backward=without_stride), case(), directions=["backward"])
+    assert found.reason.startswith("must take (grad_output, input, weight, bias=None, *, stride=1, ")
 
 
 def test_anything_that_numpy_can_read_is_taken():
