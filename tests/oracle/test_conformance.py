@@ -179,3 +179,23 @@ def test_operators_that_were_asked_for_by_name_are_skipped_where_they_are_lackin
 def test_a_law_that_says_nothing_is_skipped(pytester):
     result = run(pytester, RIGHT, "-rs", "-k", "same_is_a_padding", "--refconv-examples", "1")
     assert "the law says nothing about the cases of seed 0" in result.stdout.str()
+
+
+def test_what_is_declined_fails_by_the_definition_and_skips_a_law(pytester):
+    declining = """
+import oracle
+
+
+class Mine:
+    @staticmethod
+    def conv(*arrays, **attributes):
+        raise oracle.Unsupported("not yet")
+
+
+TestMine = oracle.conformance_tests(Mine)
+"""
+    result = run(pytester, declining, "-rsf", "-k", "forward", "--refconv-examples", "10")
+    text = result.stdout.str()
+    assert result.parseoutcomes()["failed"] == 1
+    assert "declined 10 of 10 cases: too few are left for a verdict" in text
+    assert f"FAILED test_mine.py::{DEFINITION} - Failed: declined 10 of 10 cases" in text
