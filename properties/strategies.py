@@ -9,6 +9,7 @@ import hypothesis.strategies as st
 from properties import attention, convolutions, maxima, norms, pointwise, products, resampling, special
 from properties.arrays import DTYPES
 from properties.case import Case
+from properties.narrowing import check_narrowing, narrowed
 
 T = TypeVar("T")
 
@@ -23,25 +24,53 @@ STRATEGIES: Mapping[str, Callable[[str], st.SearchStrategy[Case]]] = {
 }
 
 
-def cases(operator: str, *, dtype: str = "float32", specials: bool = False) -> st.SearchStrategy[Case]:
-    """Draw valid calls of `operator` with arrays of `dtype`.
+def cases(
+    operator: str,
+    *,
+    dtype: str = "float32",
+    specials: bool = False,
+    rank: int | None = None,
+    max_side: int | None = None,
+    **attributes: object,
+) -> st.SearchStrategy[Case]:
+    """Draw valid calls of `operator` with arrays of `dtype`: ``cases("conv", rank=2, max_side=16, groups=1)``.
 
     Shrinks towards one spatial axis, one channel, a batch of one, a window of one tap, and integers from -4 to 4.
     What the arrays hold comes from a drawn seed, so a case costs about a millisecond whatever its size. With
     `specials`, one case in twelve holds one of `SPECIALS` in one place, among small integers.
 
+    Parameters
+    ----------
+    operator : str
+        One of ``refconv.operators``.
+    dtype : {"float32", "float64", "float16", "bfloat16"}
+        Of the arrays.
+    specials : bool
+        Whether some hold what isn't finite, -0.0, or the ends of the format's range.
+    rank : int, optional
+        The number of spatial axes of the input, by default any that the operator takes.
+    max_side : int, optional
+        The most that a spatial axis of the input, or a kernel, may span.
+    **attributes
+        The operator's, which all cases have then.
+
     Raises
     ------
     ValueError
-        For an `operator` or a `dtype` that isn't known.
+        For an argument that isn't known, or that no case of the operator has.
     """
     for argument, value, known in (("operator", operator, STRATEGIES), ("dtype", dtype, DTYPES)):
         if value not in known:
             raise ValueError(f"{argument} must be one of {', '.join(known)}, got {value!r}")
+    check_narrowing(operator, rank, max_side, attributes)
     drawn = STRATEGIES[operator](dtype)
     if specials and operator == "adaptive_max_pool":
         drawn = maxima.with_specials(drawn)
-    return apart(special.with_some(drawn) if specials else drawn)
+    drawn = apart(special.with_some(drawn) if specials else drawn)
+    if rank is None and max_side is None and not attributes:
+        return drawn
+    narrower = drawn.map(lambda case: narrowed(case, rank, max_side, attributes))
+    return narrower.filter(lambda case: case is not None)  # type: ignore[return-value]  # what is None is drawn again
 
 
 def apart(drawn: st.SearchStrategy[T]) -> st.SearchStrategy[T]:

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from properties.axes import within
 from properties.case import Case
-from properties.laws.law import Calls, Equation, Laws, array, at, but, generator, joined, take, within
+from properties.laws.law import Calls, Equation, Laws, array, at, but, generator, joined, take
 from properties.laws.windows import extras, one_hot, padded, positions, some_place, window_of
 from refconv.arguments import Array
 

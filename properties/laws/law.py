@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
+from properties.axes import within
 from properties.case import Case
 from refconv import operators
 from refconv.arguments import Array
@@ -148,11 +149,6 @@ def take(values: Array, axis: int, part: slice) -> Array:
 def at(*index: Any) -> Any:
     """Return the index of all samples and channels, with `index` along the spatial axes."""
     return within(slice(None), slice(None), *index)
-
-
-def within(*index: Any) -> Any:
-    """Return an index by its entries, each of its own kind."""
-    return index
 
 
 def planes(values: Array) -> Array:
