@@ -59,7 +59,7 @@ def law_score(number: int, examples: int) -> LawScore:
         if broken and tried > FEW:
             break
         for law in laws:
-            if law.name not in broken and judge_law(law, runner, case, arithmetic).status == "broken":
+            if law.name not in broken and judge_law(law, runner, case, arithmetic).status in ("broken", "faulty"):
                 broken[law.name] = tried
     return LawScore(variant.key, variant.operator, min(broken.values(), default=None), tuple(broken))
 

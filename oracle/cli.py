@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import click
@@ -20,6 +21,7 @@ from oracle.replay import replay
 from oracle.report import Failure, Report
 from oracle.subjects import LoadError
 from oracle.terminal import show
+from properties import LAWS
 from properties.arrays import DTYPES
 from refconv import ARITHMETICS, operators
 
@@ -185,6 +187,21 @@ def replay_command(
     for (call, direction), verdict in judged:
         console.print(f"{call!r} {direction}: {verdict.status}" + (f": {verdict.reason}" if verdict.reason else ""))
     return 1 if any(verdict.status == "failed" for _, verdict in judged) else 0
+
+
+@click.command("laws")
+@click.argument("names", nargs=-1, type=click.Choice(list(operators)), metavar="[OPERATOR]...")
+def laws_command(names: tuple[str, ...]) -> int:
+    """List the laws of some operators, or of all: what each says, and why it holds."""
+    console = Console(highlight=False, markup=False)
+    for operator in names or operators:
+        for law in LAWS[operator]:
+            also = [name for name in law.needs if name.removesuffix("_backward") != operator]
+            needs = f"  (needs {', '.join(also)})" if also else ""
+            console.print(f"{law}{needs}", style="bold", soft_wrap=True)
+            console.print(indent(law.text, "    "), soft_wrap=True)
+            console.print()
+    return 0
 
 
 class _Saved:

@@ -17,6 +17,10 @@ from oracle.shrinking import simplified
 from properties import LAWS, Case, Law, cases
 from refconv import Arithmetic
 
+FAULTY = "gives results to compare"
+"""What doesn't hold where a call that a law makes raises, or returns no array of its shape and dtype."""
+_FAILED = ("broken", "faulty")
+
 
 class _BrokenLaw(Exception):  # noqa: N818  # carries a case through Hypothesis; nobody else sees it
     def __init__(self, law: Law, case: Case, verdict: LawVerdict) -> None:
@@ -93,7 +97,7 @@ class LawSearch:
                 tally.passed += judged.status == "held"
                 tally.declined += judged.status == "declined"
                 tally.exact += judged.exact
-            if judged.status == "broken":
+            if judged.status in _FAILED:
                 self.first = _BrokenLaw(law, case, judged)
                 self.until = time.perf_counter() + SHRINKING
                 return self.first
@@ -103,14 +107,14 @@ class LawSearch:
         if time.perf_counter() > self.until:
             return None
         judged = self._judged(law, case)
-        return _BrokenLaw(law, case, judged) if judged.status == "broken" else None
+        return _BrokenLaw(law, case, judged) if judged.status in _FAILED else None
 
     def _confirmed(self, broken: _BrokenLaw) -> Failure:
         """Make what the case holds simpler, and run it once more by itself."""
         law = broken.law
 
         def breaks(case: Case) -> bool:
-            return self._judged(law, case).status == "broken"
+            return self._judged(law, case).status in _FAILED
 
         case = broken.case
         if self.shrink:
@@ -118,19 +122,24 @@ class LawSearch:
         self.runner.renew()
         judged = self._judged(law, case)
         note = ""
-        if judged.status != "broken":
+        if judged.status not in _FAILED:
             assert self.first is not None
             case, judged = self.first.case, self.first.verdict
             note = " (not reproducible: the same case held when it was run again)"
-        reason = f"{judged.reason}{note}"
+        return self._failure(law, case, judged, f"{judged.reason}{note}")
+
+    def _failure(self, law: Law, case: Case, judged: LawVerdict, reason: str) -> Failure:
+        """Report a law that is broken; or, of a call that has no results to compare, that call."""
+        faulty = judged.status == "faulty"
+        calls = judged.calls[-1:] if faulty else judged.calls
         return Failure(
             operator=self.operator,
             direction=law.direction,
-            law=law.name,
-            case=case,
+            law=FAULTY if faulty else law.name,
+            case=calls[0][0] if faulty else case,
             reason=reason,
             diagnosis=None,
-            script=script(self.runner.made, judged.calls, self.arithmetic, reason),
-            calls=judged.calls,
-            statement=law.text,
+            script=script(self.runner.made, calls, self.arithmetic, None if faulty else reason),
+            calls=calls,
+            statement="" if faulty else law.text,
         )

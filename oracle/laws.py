@@ -19,13 +19,14 @@ from refconv.rounding import Rounded, exactly
 class LawVerdict(NamedTuple):
     """What became of a law on one case."""
 
-    status: str  # "held", "broken", "declined", or "silent" where the law says nothing about the case
+    status: str  # "held", "broken", "declined", "silent" where the law says nothing about the case, or "faulty": a call
+    # gave no results to compare, and is the last of `calls`
     reason: str | None = None
     exact: bool = False  # no rounding error was allowed for
     calls: tuple[tuple[Case, str], ...] = ()
 
 
-class _BrokenError(Exception):
+class _FaultyError(Exception):
     """A call that has no results to compare."""
 
 
@@ -57,10 +58,10 @@ class _Calls:
         for name, limit in self._limits(case, direction).items():
             value = got[name]
             if (value is None) != (limit is None):
-                raise _BrokenError(f"{name} must be {'None' if limit is None else 'an array'}  {case!r}")
+                raise _FaultyError(f"{name} must be {'None' if limit is None else 'an array'}")
             if value is not None and limit is not None:
                 if value.shape != limit.shape:
-                    raise _BrokenError(f"{name} must have shape {limit.shape}, got {value.shape}  {case!r}")
+                    raise _FaultyError(f"{name} must have shape {limit.shape}, got {value.shape}")
                 results[name] = Rounded(value, _largest(limit), FLOAT64)
         return results
 
@@ -79,7 +80,7 @@ class _Calls:
         if outcome.status == "declined" or outcome.deviation is not None:
             raise _DeclinedError(outcome.reason or "a known deviation")
         if outcome.status != "returned":
-            raise _BrokenError(outcome.reason)
+            raise _FaultyError(outcome.reason)
         return {name: value if value is None else value.astype(np.float64) for name, value in outcome.results.items()}
 
 
@@ -138,8 +139,8 @@ def judge_law(law: Law, runner: Runner, case: Case, arithmetic: Arithmetic) -> L
                     return LawVerdict("broken", reason, exact, tuple(calls.made))
     except _DeclinedError as declined:
         return LawVerdict("declined", str(declined))
-    except _BrokenError as broken:
-        return LawVerdict("broken", str(broken), calls=tuple(calls.made))
+    except _FaultyError as fault:
+        return LawVerdict("faulty", str(fault), calls=tuple(calls.made))
     return LawVerdict(status, exact=exact)
 
 

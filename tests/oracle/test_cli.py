@@ -61,7 +61,7 @@ def test_the_operators_are_listed():
 @pytest.mark.parametrize(
     ("arguments", "status", "line"),
     [
-        (["chek"], 2, "refconv: no such command: chek; known: bench, check, operators, power, replay\n"),
+        (["chek"], 2, "refconv: no such command: chek; known: bench, check, laws, operators, power, replay\n"),
         (["check"], 2, "refconv: Missing argument 'SUBJECT'.\n"),
         (["check", "torch", "--operators"], 2, "refconv: no such option: --operators; known: --operator, --dtype, "),
         (["--foo"], 2, "refconv: no such option: --foo; known: --version, "),
@@ -88,3 +88,12 @@ def test_help_and_version():
     bare = refconv_command()
     assert bare.returncode == 2
     assert "Commands:" in bare.stderr
+
+
+def test_laws_are_listed_with_what_they_need():
+    listed = refconv_command("laws", "conv")
+    assert listed.returncode == 0
+    assert "conv forward: impulse gives the rotated kernel\n    An input that is 1 in one place" in listed.stdout
+    assert "conv forward: kernel of size one is linear  (needs linear)\n" in listed.stdout
+    assert "max_pool" not in listed.stdout
+    assert "capsule_routing backward: gradient theorem\n" in refconv_command("laws").stdout

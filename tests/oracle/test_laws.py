@@ -134,8 +134,19 @@ def test_laws_that_lack_a_function_are_left_out():
 )  # fmt: skip
 def test_what_breaks_a_law_is_told(conv, said):
     judged = judge_law(law("conv", "kernel of one tap shifts"), InProcess(with_(conv=conv)), CASE, FLOAT32)
-    assert judged.status == "broken"
+    assert judged.status == ("broken" if "by the law" in said else "faulty")
     assert said in judged.reason
+
+
+def test_a_call_without_results_to_compare_is_reported_itself():
+    def short(*arrays, **attributes):
+        return refconv.conv(*arrays, **attributes)[..., :1]
+
+    (failure,) = oracle.check(oracle.subject(conv=short), laws=True, examples=30).failures
+    assert (failure.law, failure.statement) == ("gives results to compare", "")
+    assert failure.reason.startswith("output must have shape ")
+    assert failure.calls[0][0] is failure.case
+    assert "# expected output" in failure.script
 
 
 def test_a_refusal_is_no_verdict():

@@ -29,7 +29,7 @@ def test_the_operators_are_listed_with_signature_summary_and_gradients(monkeypat
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["chek"], "refconv: no such command: chek; known: bench, check, operators, power, replay\n"),
+        (["chek"], "refconv: no such command: chek; known: bench, check, laws, operators, power, replay\n"),
         (["--foo"], "refconv: no such option: --foo; known: --version, -h, --help\n"),
         (["operators", "--foo"], "refconv: no such option: --foo; known: -h, --help\n"),
         (["operators", "foo"], "refconv: Got unexpected extra argument (foo)\n"),
