@@ -1,0 +1,43 @@
+"""The formula of each operator in TeX: what its docstring says in plain text, for the site."""
+
+_WINDOW = r"o\,s - p + k\,d"
+
+FORMULAS: dict[str, str] = {
+    "conv": rf"y_{{n,c_o,o}} = b_{{c_o}} + \sum_{{c}} \sum_{{k}} x_{{n,\,c_1+c,\,{_WINDOW}}} \; w_{{c_o,c,k}}",
+    "conv_transpose": rf"y_{{n,c_o,q}} = b_{{c_o}} + \sum_{{c}} \sum_{{o,k \,:\, {_WINDOW} = q}} x_{{n,c,o}} \; w_{{c,c_o,k}}",
+    "locally_connected": rf"y_{{n,c_o,o}} = b_{{c_o,o}} + \sum_{{c}} \sum_{{k}} x_{{n,c,\,{_WINDOW}}} \; w_{{c_o,o,c,k}}",
+    "linear": r"y_{n,j} = b_j + \sum_i x_{n,i} \, w_{j,i}",
+    "max_pool": rf"y_{{n,c,o}} = \max_{{k}} \, x_{{n,c,\,{_WINDOW}}}",
+    "max_unpool": r"y_{n,c,q} = \sum_{o \,:\, i_{n,c,o} = q} x_{n,c,o}",
+    "avg_pool": r"y_{n,c,o} = \frac{1}{D_o} \sum_{k} x_{n,c,\,o\,s - p + k}",
+    "lp_pool": r"y_{n,c,o} = \left( \sum_{k} | x_{n,c,\,o\,s + k} |^{P} \right)^{1/P}",
+    "adaptive_avg_pool": r"y_{n,c,o} = \operatorname{mean} \left\{ x_{n,c,i} \,:\, \lfloor o N / O \rfloor \le i < \lceil (o+1) N / O \rceil \right\}",
+    "adaptive_max_pool": r"y_{n,c,o} = \max \left\{ x_{n,c,i} \,:\, \lfloor o N / O \rfloor \le i < \lceil (o+1) N / O \rceil \right\}",
+    "upsample": r"y_{n,c,o} = \sum_{i} a_{o,i} \, x_{n,c,i} , \qquad \sum_i a_{o,i} = 1",
+    "blur_pool": r"y_{n,c,o} = 2^{1-K} \sum_{k=0}^{K-1} \binom{K-1}{k} \, x_{n,c,\,o\,s + k - \lfloor (K-1)/2 \rfloor}",
+    "batch_norm": r"y_{n,c,p} = w_c \, \frac{x_{n,c,p} - \mu_c}{\sqrt{\sigma_c^2 + \varepsilon}} + b_c",
+    "layer_norm": r"y_{n,i} = w_i \, \frac{x_{n,i} - \mu_n}{\sqrt{\sigma_n^2 + \varepsilon}} + b_i",
+    "instance_norm": r"y_{n,c,p} = w_c \, \frac{x_{n,c,p} - \mu_{n,c}}{\sqrt{\sigma_{n,c}^2 + \varepsilon}} + b_c",
+    "group_norm": r"y_{n,c,p} = w_c \, \frac{x_{n,c,p} - \mu_{n,g(c)}}{\sqrt{\sigma_{n,g(c)}^2 + \varepsilon}} + b_c",
+    "local_response_norm": r"y_{n,c,p} = x_{n,c,p} \left( k + \frac{\alpha}{S} \sum_{d = c - \lfloor S/2 \rfloor}^{c + \lfloor (S-1)/2 \rfloor} x_{n,d,p}^2 \right)^{-\beta}",
+    "relu": r"y = \max(x, 0)",
+    "leaky_relu": r"y = \max(x, 0) + s \, \min(x, 0)",
+    "sigmoid": r"y = \frac{1}{1 + e^{-x}}",
+    "tanh": r"y = \frac{e^{x} - e^{-x}}{e^{x} + e^{-x}}",
+    "softmax": r"y_i = \frac{e^{x_i}}{\sum_j e^{x_j}}",
+    "log_softmax": r"y_i = x_i - \log \sum_j e^{x_j}",
+    "squash": r"y = \frac{|s|^2}{1 + |s|^2} \, \frac{s}{|s|}",
+    "dropout": r"y = \frac{x \, m}{1 - p}",
+    "flatten": r"y_{n,\,(c\,H + h)\,W + w} = x_{n,c,h,w}",
+    "add": r"y = a + b",
+    "concat": r"y = [\, a \;\; b \,]",
+    "pad": r"y_{n,c,q} = x_{n,c,\,r(q - p)}",
+    "channel_shuffle": r"y_{n,\,c\,G + g,\,p} = x_{n,\,g\,(C/G) + c,\,p}",
+    "cross_entropy": r"y = \operatorname{mean}_{n,p} \left( \log \sum_c e^{x_{n,c,p}} - x_{n,\,t_{n,p},\,p} \right)",
+    "mse_loss": r"y = \operatorname{mean} \, (x - t)^2",
+    "highway": r"y = t \, g + x \, (1 - g)",
+    "graph_conv": r"y_{n,i} = b + W \sum_j a_{i,j} \, x_{n,j} + W_0 \, x_{n,i}",
+    "non_local": r"y_{n,i} = \sum_j \operatorname{softmax}_j \left( (\theta x_{n,i}) \cdot (\phi x_{n,j}) \right) g \, x_{n,j}",
+    "capsule_routing": r"v_{n,j} = \operatorname{squash} \left( \sum_i c_{n,i,j} \, u_{n,i,j} \right) , \qquad c_{n,i} = \operatorname{softmax}(b_{n,i}) , \qquad b_{n,i,j} \mathrel{+}= u_{n,i,j} \cdot v_{n,j}",
+}
+"""Of `conv` and its kin: s stride, p padding before, d dilation, o output position, k tap of the kernel."""
