@@ -148,7 +148,7 @@ def direction_stays_and_length_is_a_share(calls: Calls, case: Case) -> Iterator[
 
 @law("dropout")
 def mask_keeps_and_scales(calls: Calls, case: Case) -> Iterator[Equation]:
-    """Output * (1 - p) is the input where the mask is 1, and 0 where it is 0: the mean over masks is the input."""
+    """`output * (1 - p)` is the input where the mask is 1, and 0 where it is 0: the mean over masks is the input."""
     p = case.attributes["p"]
     assert isinstance(p, float)
     yield Equation(calls.forward(case) * (1 - p), array(case, "input") * array(case, "mask"), "output * (1 - p)")
@@ -163,7 +163,7 @@ def order_stays(calls: Calls, case: Case) -> Iterator[Equation]:
 
 @law("add")
 def sums_are_symmetric(calls: Calls, case: Case) -> Iterator[Equation]:
-    """X + y = y + x, and x + 0 = x."""
+    """`x + y = y + x`, and `x + 0 = x`."""
     one, other = array(case, "input"), array(case, "other")
     yield Equation(calls.forward(case), calls.forward(but(case, input=other, other=one)))
     yield Equation(calls.forward(but(case, other=np.zeros_like(other))), one, "x + 0")

@@ -59,7 +59,7 @@ class Law:
     @property
     def name(self) -> str:
         """What reports call it."""
-        return self.statement.__name__.strip("_").replace("_", " ")
+        return self.statement.__name__.replace("_", " ")
 
     @property
     def text(self) -> str:

@@ -115,13 +115,12 @@ def first_iteration_shares_alike(calls: Calls, case: Case) -> Iterator[Equation]
     """
     votes = array(case, "votes")
     above = votes.shape[2]
-    if votes.size and above & (above - 1) == 0 and (votes * 8 == np.rint(votes * 8)).all():
-        sums = (votes.astype(np.float64).sum(1) / above).astype(case.dtype)
-        if (sums * above == votes.astype(np.float64).sum(1)).all():
-            expected = calls.forward(call("squash", sums, axis=2))
-            yield Equation(calls.forward(but(case, iterations=1)), expected, "output of one iteration")
-            if above == 1:
-                yield Equation(calls.forward(case), expected)
+    means = votes.astype(np.float64).sum(1) / above
+    if votes.size and (means.astype(case.dtype) == means).all():  # else `squash` would be of something else
+        expected = calls.forward(call("squash", means.astype(case.dtype), axis=2))
+        yield Equation(calls.forward(but(case, iterations=1)), expected, "output of one iteration")
+        if above == 1:
+            yield Equation(calls.forward(case), expected)
 
 
 @law("capsule_routing")
@@ -148,5 +147,4 @@ def second_iteration_follows_the_first(calls: Calls, case: Case) -> Iterator[Equ
 def _squashed(vectors: Rounded) -> Rounded:
     square = (vectors * vectors).sum(-1)
     length = square.sqrt()
-    factor = length / (square + 1.0)
-    return vectors * factor.moved(lambda values: values)
+    return vectors * (length / (square + 1.0))

@@ -45,11 +45,12 @@ def values_land_where_indices_say(calls: Calls, case: Case) -> Iterator[Equation
     signal, indices = array(case, "input"), array(case, "indices")
     size: Any = case.attributes["output_size"]
     spatial = (size,) * (signal.ndim - 2) if isinstance(size, int) else tuple(size)
-    at = planes(indices)
-    if at.size and np.sort(at, -1)[..., 1:].tolist() != np.unique(at, axis=-1)[..., 1:].tolist():
-        return  # several values for one place
+    places = planes(indices)
+    ordered = np.sort(places, -1)
+    if (ordered[..., 1:] == ordered[..., :-1]).any():  # several values for one place
+        return
     laid = np.zeros((*signal.shape[:2], prod(spatial)), case.dtype)
-    np.put_along_axis(laid, at, signal.reshape(at.shape), -1)
+    np.put_along_axis(laid, places, planes(signal), -1)
     yield Equation(calls.forward(case), laid.reshape(*signal.shape[:2], *spatial))
 
 
@@ -78,9 +79,9 @@ def constant_stays(calls: Calls, case: Case) -> Iterator[Equation]:
 
 @law("upsample")
 def corners_stay(calls: Calls, case: Case) -> Iterator[Equation]:
-    """With `align_corners` the first and the last pixel of each axis are handed on, and straight lines stay straight.
+    """With `align_corners` the first and the last pixel of each axis are handed on.
 
-    Output o of O stands at o * (n - 1) / (O - 1) of n, and linear and cubic interpolation are exact on what is linear.
+    Output o of O stands at o * (n - 1) / (O - 1) of n, and an interpolation is exact where it stands on a pixel.
     """
     signal, sizes = array(case, "input"), case.grad_output.shape[2:]
     if not case.attributes["align_corners"] or case.attributes["mode"] == "nearest" or min(sizes) < 2:
@@ -107,12 +108,11 @@ def centres_lie_between(calls: Calls, case: Case) -> Iterator[Equation]:
     given = scale if scale is None or isinstance(scale, int | float) else scale[axis - 2]
     place = exact(np.arange(size))
     if attributes["align_corners"]:
-        at = place * (length - 1) / max(size - 1, 1)
+        stands = place * (length - 1) / max(size - 1, 1)
     else:
         ratio = exact(np.float64(length)) / size if given is None else 1 / exact(np.float64(given))
-        at = (place + 0.5) * ratio - 0.5
-    at = at.moved(lambda values: values)
-    cut = Rounded(at.value.clip(0, length - 1), at.error + 2.0**-50 * length, at.arithmetic)
+        stands = (place + 0.5) * ratio - 0.5
+    cut = Rounded(stands.value.clip(0, length - 1), stands.error, stands.arithmetic)
     spread = cut.moved(
         lambda values: np.broadcast_to(values.reshape(-1, *[1] * (signal.ndim - 1 - axis)), case.grad_output.shape)
     )
