@@ -1,9 +1,12 @@
 """How Hypothesis is asked for cases, and where it keeps those that failed."""
 
 from collections.abc import Iterable
+from hashlib import blake2b
 
 from hypothesis import HealthCheck, Phase, Verbosity, settings
 from hypothesis.database import ExampleDatabase
+
+from properties import Case
 
 
 def searching(examples: int, phases: Iterable[Phase], label: str | None = None) -> settings:
@@ -18,6 +21,15 @@ def searching(examples: int, phases: Iterable[Phase], label: str | None = None) 
         suppress_health_check=list(HealthCheck),  # how slow the implementation is isn't ours to judge
         verbosity=Verbosity.quiet,
     )
+
+
+def fingerprint(case: Case) -> bytes:
+    """Return what tells a case from any other, to know again what has failed."""
+    digest = blake2b(repr(case).encode())
+    for array in case.arrays.values():
+        digest.update(repr(array is not None and (array.dtype, array.shape, array.strides)).encode())
+        digest.update(b"" if array is None else array.tobytes())
+    return digest.digest()
 
 
 class _Shelf(ExampleDatabase):

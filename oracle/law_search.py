@@ -6,7 +6,7 @@ from collections.abc import Callable
 import hypothesis
 from hypothesis import Phase, given
 
-from oracle.drawing import searching
+from oracle.drawing import fingerprint, searching
 from oracle.judge import read_arithmetic
 from oracle.laws import LawVerdict, judge_law
 from oracle.report import Failure, Report, Tally
@@ -50,6 +50,7 @@ class LawSearch:
         self.step = step
         self.shrink = shrink
         self.first: _BrokenLaw | None = None
+        self.failing: dict[bytes, _BrokenLaw] = {}  # to be told again as they were, whenever Hypothesis asks
         self.until = 0.0  # when to stop shrinking
 
     def run(self, examples: int, seed: int) -> None:
@@ -69,6 +70,7 @@ class LawSearch:
         tally = Tally(self.operator, direction, *bits, laws=len(laws))
         self.report.tallies.append(tally)
         self.first = None
+        self.failing.clear()
         phases = [Phase.reuse, Phase.generate, *[Phase.shrink] * self.shrink]
         label = f"{self.report.subject} {self.operator} {self.report.dtype} {' '.join(law.name for law in laws)} "
 
@@ -98,16 +100,20 @@ class LawSearch:
                 tally.declined += judged.status == "declined"
                 tally.exact += judged.exact
             if judged.status in _FAILED:
-                self.first = _BrokenLaw(law, case, judged)
+                self.first = self.failing[fingerprint(case)] = _BrokenLaw(law, case, judged)
                 self.until = time.perf_counter() + SHRINKING
                 return self.first
         return None
 
     def _shrunk(self, law: Law, case: Case) -> _BrokenLaw | None:
-        if time.perf_counter() > self.until:
-            return None
+        known = self.failing.get(fingerprint(case))
+        if known is not None or time.perf_counter() > self.until:
+            return known
         judged = self._judged(law, case)
-        return _BrokenLaw(law, case, judged) if judged.status in _FAILED else None
+        if judged.status not in _FAILED:
+            return None
+        broken = self.failing[fingerprint(case)] = _BrokenLaw(law, case, judged)
+        return broken
 
     def _confirmed(self, broken: _BrokenLaw) -> Failure:
         """Make what the case holds simpler, and run it once more by itself."""

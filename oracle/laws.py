@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from oracle.judge import Refused, expectation
-from oracle.running import Outcome, Runner, arguments_of
+from oracle.running import Call, Outcome, Runner, arguments_of
 from properties import Case
 from properties.case import doubled
 from properties.laws import Equation, Law
@@ -19,11 +19,10 @@ from refconv.rounding import Rounded, exactly
 class LawVerdict(NamedTuple):
     """What became of a law on one case."""
 
-    status: str  # "held", "broken", "declined", "silent" where the law says nothing about the case, or "faulty": a call
-    # gave no results to compare, and is the last of `calls`
+    status: str  # "held", "broken", "declined", "silent" where the law says nothing about the case, or "faulty"
     reason: str | None = None
-    exact: bool = False  # no rounding error was allowed for
-    calls: tuple[tuple[Case, str], ...] = ()
+    exact: bool = False  # no result was allowed a rounding error
+    calls: tuple[Call, ...] = ()  # that were made; the last of them gave no results to compare, where that is faulty
 
 
 class _FaultyError(Exception):
@@ -38,7 +37,8 @@ class _Calls:
     """An implementation's functions, whose results carry the bounds on their rounding errors."""
 
     def __init__(self, runner: Runner, arithmetic: Arithmetic) -> None:
-        self.made: list[tuple[Case, str]] = []
+        self.made: list[Call] = []
+        self.exact = True
         self._runner = runner
         self._arithmetic = arithmetic
 
@@ -62,6 +62,7 @@ class _Calls:
             if value is not None and limit is not None:
                 if value.shape != limit.shape:
                     raise _FaultyError(f"{name} must have shape {limit.shape}, got {value.shape}")
+                self.exact &= not limit.any()
                 results[name] = Rounded(value, _largest(limit), FLOAT64)
         return results
 
@@ -81,6 +82,9 @@ class _Calls:
             raise _DeclinedError(outcome.reason or "a known deviation")
         if outcome.status != "returned":
             raise _FaultyError(outcome.reason)
+        for name, value in outcome.results.items():
+            if value is not None and value.dtype != case.dtype and value.dtype.kind != "i":
+                raise _FaultyError(f"{name} must have dtype {case.dtype}, got {value.dtype}")
         return {name: value if value is None else value.astype(np.float64) for name, value in outcome.results.items()}
 
 
@@ -128,20 +132,19 @@ def _shapes(case: Case, direction: str) -> dict[str, tuple[int, ...] | None]:
 def judge_law(law: Law, runner: Runner, case: Case, arithmetic: Arithmetic) -> LawVerdict:
     """Run the calls that `law` makes of a case, and compare."""
     calls = _Calls(runner, arithmetic)
-    status, exact = "silent", True
+    status = "silent"
     try:
         with np.errstate(all="ignore"):
             for equation in law.statement(calls, case):
                 status = "held"
-                exact &= not equation.left.error.any()
                 reason = _difference(equation)
                 if reason is not None:
-                    return LawVerdict("broken", reason, exact, tuple(calls.made))
+                    return LawVerdict("broken", reason, calls.exact, tuple(calls.made))
     except _DeclinedError as declined:
         return LawVerdict("declined", str(declined))
     except _FaultyError as fault:
         return LawVerdict("faulty", str(fault), calls=tuple(calls.made))
-    return LawVerdict(status, exact=exact)
+    return LawVerdict(status, exact=calls.exact)
 
 
 def _difference(equation: Equation) -> str | None:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Sequence
 from copy import copy
-from hashlib import blake2b
 
 import hypothesis
 from hypothesis import Phase, given
@@ -11,7 +10,7 @@ from hypothesis.strategies import SearchStrategy
 
 from oracle.deviations import Deviation
 from oracle.diagnosis import Diagnosis, diagnose, named
-from oracle.drawing import searching
+from oracle.drawing import fingerprint, searching
 from oracle.entanglement import Entanglement, disentangled
 from oracle.files import REFUSES
 from oracle.judge import Observation, Verdict, judge, observe, read_arithmetic, verdict
@@ -222,14 +221,14 @@ class Search:
                 return
             failed = _FailedCase(case, alone)
         self.first = failed
-        self.failing[_fingerprint(self.drawn)] = failed
+        self.failing[fingerprint(self.drawn)] = failed
         self.until = time.perf_counter() + SHRINKING
 
     def _shrunk(self, case: Case, direction: str) -> _FailedCase | None:
         """Judge a smaller case, and its sibling if that is what failed, in the direction that failed."""
         if not self._applies(case, direction):
             return None
-        known = self.failing.get(_fingerprint(case))
+        known = self.failing.get(fingerprint(case))
         if known is not None or time.perf_counter() > self.until:
             return known
         self.runner.hurried = True
@@ -240,7 +239,7 @@ class Search:
         self.runner.hurried = False
         if not judged.unknown_failure:
             return None
-        failed = self.failing[_fingerprint(case)] = _FailedCase(smaller, judged)
+        failed = self.failing[fingerprint(case)] = _FailedCase(smaller, judged)
         if _size(smaller) < _size(self.report.failures[-1].case):
             self.report.failures[-1] = self._failure(failed)  # should the run be interrupted
         return failed
@@ -333,14 +332,6 @@ class Search:
             script=script(self.runner.made, calls, self.arithmetic),
             calls=tuple(calls),
         )
-
-
-def _fingerprint(case: Case) -> bytes:
-    digest = blake2b(repr(case).encode())
-    for array in case.arrays.values():
-        digest.update(repr(array is not None and (array.dtype, array.shape, array.strides)).encode())
-        digest.update(b"" if array is None else array.tobytes())
-    return digest.digest()
 
 
 def _size(case: Case) -> int:

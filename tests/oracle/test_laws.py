@@ -160,6 +160,29 @@ def test_a_refusal_is_no_verdict():
     assert report.undecided
 
 
+def test_a_law_that_is_broken_now_and_then_is_reported_as_such():
+    calls = []
+
+    def sometimes(*arrays, **attributes):
+        calls.append(arrays)
+        return refconv.conv(*arrays, **attributes) + np.float32(len(calls) % 3 == 2)
+
+    (failure,) = oracle.check(oracle.subject(conv=sometimes), laws=True, examples=30).failures
+    assert failure.law
+
+
+def test_shrinking_ends(monkeypatch):
+    monkeypatch.setattr("oracle.law_search.SHRINKING", 0.0)
+    (failure,) = oracle.check(oracle.subject(conv=flipped, name="mine"), laws=True, examples=30).failures
+    assert "not reproducible" not in failure.reason
+
+
+def test_a_result_in_another_dtype_is_faulty():
+    double = with_(conv=lambda *arrays, **attributes: refconv.conv(*arrays, **attributes).astype(np.float64))
+    judged = judge_law(law("conv", "superposition"), InProcess(double), CASE, FLOAT32)
+    assert (judged.status, judged.reason) == ("faulty", "output must have dtype float32, got float64")
+
+
 def test_sums_of_small_integers_need_no_reference(monkeypatch):
     monkeypatch.setattr(judging, "expectation", None)
     rng = np.random.default_rng(0)
