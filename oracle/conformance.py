@@ -3,9 +3,8 @@
 import random
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytest
 from hypothesis import settings
 
 from oracle.checking import read_names
@@ -19,6 +18,9 @@ from properties import LAWS, Law
 from properties.arrays import DTYPES
 from refconv import Arithmetic
 from refconv import operators as table
+
+if TYPE_CHECKING:
+    import pytest
 
 LAW_SHARE = 5
 """A law is checked on one case for so many that the definition is: there are some fifteen of them to an operator."""
@@ -66,6 +68,8 @@ def conformance_tests(
     LoadError
         For a name that can't be loaded.
     """
+    import pytest  # which whoever only checks does without
+
     names = read_names(operators)
     if dtype not in DTYPES:
         raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
@@ -84,7 +88,7 @@ def conformance_tests(
             ("operator", "direction"),
             [tested.param(pair, [function_name(*pair)], "-".join(pair)) for pair in definitions],
         )
-        def test_definition(self, operator: str, direction: str, request: pytest.FixtureRequest) -> None:
+        def test_definition(self, operator: str, direction: str, request: "pytest.FixtureRequest") -> None:
             """It equals the reference, within its error bounds."""
             tested.check(
                 request,
@@ -94,7 +98,7 @@ def conformance_tests(
             )
 
         @pytest.mark.parametrize("law", [tested.param((law,), law.needs, _law_id(law)) for law in laws])
-        def test_law(self, law: Law, request: pytest.FixtureRequest) -> None:
+        def test_law(self, law: Law, request: "pytest.FixtureRequest") -> None:
             """It obeys the law."""
             tested.check(
                 request,
@@ -126,14 +130,18 @@ class _Tested:
 
     def param(self, values: tuple[Any, ...], needs: Iterable[str], name: str) -> Any:
         """Return a test's parameters; skipped, if functions are lacking."""
+        import pytest
+
         lacking = [function for function in needs if not offers_all(self.runner, [function])]
         marks = [pytest.mark.skip(reason=f"{self.name} has no {' and no '.join(lacking)}")] if lacking else []
         return pytest.param(*values, id=name, marks=marks)
 
     def check(
-        self, request: pytest.FixtureRequest, search: Callable[[Report, int, int], None], *, laws: bool = False
+        self, request: "pytest.FixtureRequest", search: Callable[[Report, int, int], None], *, laws: bool = False
     ) -> None:
         """Run a search; fail with the report where it doesn't pass."""
+        import pytest
+
         __tracebackhide__ = True
         examples, seed = _examples_and_seed(request.config)
         report = Report(self.name, self.runner.version, self.dtype, self.arithmetic.name, examples, seed, laws=laws)
@@ -148,7 +156,7 @@ class _Tested:
             pytest.skip(f"the law says nothing about the cases of seed {seed}")
 
 
-def _examples_and_seed(config: pytest.Config) -> tuple[int, int]:
+def _examples_and_seed(config: "pytest.Config") -> tuple[int, int]:
     """Return how many cases there are, and which: by the options, or else by Hypothesis's profile."""
     profile = settings.get_profile(settings.get_current_profile_name())
     examples = config.getoption("refconv_examples", None) or profile.max_examples

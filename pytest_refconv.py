@@ -4,6 +4,8 @@ A file of known deviations has a test's id and a reason on each line; empty line
 passed over::
 
     TestMine::test_law[conv-backward-adjoint]  # mine/issues/12: gradient of the weight where groups > 1
+
+Every run of pytest imports this, whatever it tests, so it imports none of the packages.
 """
 
 from collections.abc import Iterator
