@@ -57,7 +57,7 @@ def test_all_laws_hold_for_the_reference(operator):
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float16", "bfloat16"])
-@pytest.mark.parametrize("operator", ["conv", "max_pool", "batch_norm", "softmax"])
+@pytest.mark.parametrize("operator", ["linear", "max_pool", "batch_norm", "softmax"])
 def test_laws_hold_in_other_dtypes(operator, dtype):
     report = oracle.check("torch" if dtype != "float64" else refconv, [operator], laws=True, examples=20, dtype=dtype)
     assert report.passed, str(report)

@@ -236,16 +236,16 @@ COSTLY = ("more than 65,536 elements in a batch",)
 
 
 @pytest.fixture(scope="session")
-def three_hundred(collect):
-    """A function that gives 300 cases of an operator, the same ones each time."""
-    return functools.cache(lambda operator: collect(cases(operator, specials=True), 300))
+def nine_hundred(collect):
+    """A function that gives 900 cases of an operator, the same ones each time."""
+    return functools.cache(lambda operator: collect(cases(operator, specials=True), 900))
 
 
 @pytest.mark.parametrize(
     ("operator", "condition"), [(operator, name) for name, (names, _) in REACHED.items() for operator in sorted(names)]
 )
-def test_a_condition_of_real_bugs_is_met_by_a_few_of_300_cases(operator, condition, three_hundred):
+def test_a_condition_of_real_bugs_is_met_by_a_few_of_900_cases(operator, condition, nine_hundred):
     holds = REACHED[condition][1]
     with np.errstate(all="ignore"):  # of special values
-        met = sum(bool(holds(case)) for case in three_hundred(operator))
+        met = sum(bool(holds(case)) for case in nine_hundred(operator))
     assert met >= (1 if condition in COSTLY else 3)

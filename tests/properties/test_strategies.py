@@ -40,15 +40,12 @@ def test_every_case_is_valid_whole_and_of_the_output_s_shape(operator, drawn):
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 @OPERATORS
 def test_hardly_any_case_but_empty_batches_proves_nothing(operator, direction, drawn):
-    vacuous = [
-        case
-        for case in drawn(operator)
-        if case.inputs[0].size
-        for expected in expectation(case, direction, ARITHMETICS["float32"]).values()
-        if expected is not None
-        and expected.value.dtype.kind == "f"
-        and (expected.bound.limit >= abs(expected.value)).all()
-    ]
+    def proves_nothing(case):
+        expected = expectation(case, direction, ARITHMETICS["float32"]).values()
+        floats = [item for item in expected if item is not None and item.value.dtype.kind == "f"]
+        return any((item.bound.limit >= abs(item.value)).all() for item in floats)
+
+    vacuous = [case for case in drawn(operator) if case.inputs[0].size and proves_nothing(case)]
     assert len(vacuous) <= 0.02 * len(drawn(operator))  # sums of a few integers that happen to be zero
 
 
