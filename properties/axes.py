@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from properties.case import Case
-from properties.filling import with_arrays
+from properties.case import Case, array, but
 from refconv.arguments import Array
 
 NEUTRAL: Mapping[str, object] = {
@@ -48,38 +47,36 @@ def rank_of(case: Case) -> int:
 def lifted(case: Case, place: int) -> Case:
     """Return a case of a windowed operator with an axis of size 1 more, at `place` among the spatial ones."""
     rank = rank_of(case)
-    changed = {
-        name: np.expand_dims(_there(case, name), 2 + place) for name in ("grad_output", *WINDOWED[case.operator])
-    }
+    changed = {name: np.expand_dims(array(case, name), 2 + place) for name in ("grad_output", *WINDOWED[case.operator])}
     if case.operator == "locally_connected":  # (out, *output, in, *kernel) and (out, *output)
-        changed["weight"] = np.expand_dims(_there(case, "weight"), (1 + place, 3 + rank + place))
+        changed["weight"] = np.expand_dims(array(case, "weight"), (1 + place, 3 + rank + place))
         bias = case.arrays["bias"]
         changed |= {} if bias is None else {"bias": np.expand_dims(bias, 1 + place)}
     attributes = {}
     for name, entries in per_axis(case).items():
         attributes[name] = (*entries[:place], NEUTRAL[name], *entries[place:])
-    return with_attributes(with_arrays(case, changed), attributes)
+    return but(case, **changed, **attributes)
 
 
 def lowered(case: Case, place: int) -> Case:
     """Return a case of a windowed operator without one of its axes: what stands first along it."""
     rank = rank_of(case)
     names = [name for name in ("grad_output", *WINDOWED[case.operator]) if name != "indices"]
-    changed = {name: _first(_there(case, name), 2 + place) for name in names}
+    changed = {name: _first(array(case, name), 2 + place) for name in names}
     if case.operator == "locally_connected":
-        changed["weight"] = _first(_first(_there(case, "weight"), 2 + rank + place), 1 + place)
+        changed["weight"] = _first(_first(array(case, "weight"), 2 + rank + place), 1 + place)
         bias = case.arrays["bias"]
         changed |= {} if bias is None else {"bias": _first(bias, 1 + place)}
     if case.operator == "max_unpool":
         changed["indices"] = _lowered_indices(case, place)
     attributes = {name: (*entries[:place], *entries[place + 1 :]) for name, entries in per_axis(case).items()}
-    return with_attributes(with_arrays(case, changed), attributes)
+    return but(case, **changed, **attributes)
 
 
 def _lowered_indices(case: Case, place: int) -> Array:
     """Return flat indices into what is left without an axis."""
     sizes = case.grad_output.shape[2:]
-    found = np.unravel_index(_first(_there(case, "indices"), 2 + place), sizes)
+    found = np.unravel_index(_first(array(case, "indices"), 2 + place), sizes)
     left = [axis for axis in range(len(sizes)) if axis != place]
     return np.ravel_multi_index([found[axis] for axis in left], [sizes[axis] for axis in left])
 
@@ -94,20 +91,9 @@ def per_axis(case: Case) -> dict[str, tuple[Any, ...]]:
     }
 
 
-def with_attributes(case: Case, attributes: Mapping[str, object]) -> Case:
-    """Return `case` with other attributes, by name."""
-    return Case(case.operator, case.inputs, {**case.attributes, **attributes}, case.grad_output)
-
-
 def within(*index: Any) -> Any:
     """Return an index by its entries, each of its own kind."""
     return index
-
-
-def _there(case: Case, name: str) -> Array:
-    found = case.arrays[name]
-    assert found is not None
-    return found
 
 
 def _first(values: Array, axis: int) -> Array:

@@ -87,6 +87,22 @@ class Case:
         return [f"{name}={value!r}" for name, value in self.attributes.items() if value != defaults[name]]
 
 
+def but(case: Case, **changes: Any) -> Case:
+    """Return `case` with other arrays or attributes, by name."""
+    arrays: dict[str, Any] = {name: changes.pop(name, array) for name, array in case.arrays.items()}
+    unknown = set(changes) - set(case.attributes)
+    assert not unknown, unknown
+    inputs = tuple(arrays[name] for name in case.row.inputs)
+    return Case(case.operator, inputs, {**case.attributes, **changes}, arrays["grad_output"])
+
+
+def array(case: Case, name: str) -> Array:
+    """Return the array called `name`, which must be there."""
+    found = case.arrays[name]
+    assert found is not None
+    return found
+
+
 def doubled(array: Array | None) -> Array | None:
     """Return `array` in float64, which the reference takes; what holds indices stays as it is."""
     return array if array is None or array.dtype.kind == "i" else array.astype(np.float64)

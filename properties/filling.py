@@ -10,7 +10,7 @@ import ml_dtypes
 import numpy as np
 
 from properties.arrays import CONTENTS, LAYOUTS, content, lay_out
-from properties.case import Case, layout_of
+from properties.case import Case, but, layout_of
 from refconv import operators
 from refconv.arguments import Array
 
@@ -78,13 +78,7 @@ def refilled(case: Case, seed: int) -> Case:
         else lay_out(content("integer", array.shape, str(array.dtype), rng), layout_of(array))
         for name, array in case.arrays.items()
     }
-    return with_arrays(case, arrays)
-
-
-def with_arrays(case: Case, arrays: Mapping[str, Array | None]) -> Case:
-    """Return `case` with other `arrays`, by name."""
-    made: dict[str, Any] = {**case.arrays, **arrays}
-    return Case(case.operator, tuple(made[name] for name in case.row.inputs), case.attributes, made["grad_output"])
+    return but(case, **arrays)
 
 
 def holds_special(array: Array) -> bool:

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from properties.arrays import content, lay_out
-from properties.axes import WINDOWED, lifted, lowered, per_axis, rank_of, with_attributes, within
-from properties.case import Case, doubled, layout_of
-from properties.filling import with_arrays
+from properties.axes import WINDOWED, lifted, lowered, per_axis, rank_of, within
+from properties.case import Case, array, but, doubled, layout_of
 from refconv import InvalidTypeError, InvalidValueError, operators
 from refconv.arguments import Array
 from refconv.geometry import output_size, read_window
@@ -44,7 +43,7 @@ def narrowed(case: Case, rank: int | None, max_side: int | None, attributes: Map
         case = _grouped(case, own.pop("groups"))
     if max_side is not None:
         case = _shortened(case, max_side)
-    return _fitting(with_attributes(case, own))
+    return _fitting(but(case, **own))
 
 
 def check_narrowing(operator: str, rank: object, max_side: object, attributes: Mapping[str, object]) -> None:
@@ -74,7 +73,7 @@ def _ranked(case: Case, rank: int) -> Case:
     if case.operator in MERGED:
         return _merged(case, rank)
     if case.attributes.get("mode") == "cubic" and rank != 2:
-        case = with_attributes(case, {"mode": "linear"})
+        case = but(case, mode="linear")
     while rank_of(case) > rank:
         case = lowered(case, case.number % rank_of(case))
     while rank_of(case) < rank:
@@ -84,7 +83,7 @@ def _ranked(case: Case, rank: int) -> Case:
 
 def _merged(case: Case, rank: int) -> Case:
     """Spread the positions over `rank` axes: those that are too many become one, those that lack have size 1."""
-    sizes = _there(case, "input").shape[2:]
+    sizes = array(case, "input").shape[2:]
     kept, rest = sizes[: max(rank - 1, 0)], sizes[max(rank - 1, 0) :]
     shape = (*[1] * (rank - len(sizes)), *sizes) if len(sizes) < rank else (*kept, int(np.prod(rest)))
     if rank == 0:
@@ -96,7 +95,7 @@ def _merged(case: Case, rank: int) -> Case:
             leading = given.shape[: 1 if name == "target" else 2]
             first = given if rank else given[within(..., *[slice(0, 1)] * len(sizes))]
             changed[name] = _laid_out(np.ascontiguousarray(first).reshape(*leading, *shape), given)
-    return with_arrays(case, changed)
+    return but(case, **changed)
 
 
 def _laid_out(values: Array, like: Array) -> Array:
@@ -124,7 +123,7 @@ def _grouped(case: Case, groups: Any) -> Case:
 
     changed = {"grad_output": made("grad_output", 1), "input": made("input", 1)}
     changed |= {"weight": made("weight", 0), "bias": made("bias", 0)}
-    return with_attributes(with_arrays(case, changed), {"groups": groups})
+    return but(case, **changed, groups=groups)
 
 
 def _shortened(case: Case, longest: int) -> Case:
@@ -135,18 +134,18 @@ def _shortened(case: Case, longest: int) -> Case:
     spatial = slice(0, longest)
     changed: dict[str, Array | None] = {}
     for name in ("input", "indices") if case.operator == "max_unpool" else ("input",):
-        given = _there(case, name)
+        given = array(case, name)
         changed[name] = given[(slice(None), slice(None), *[spatial] * (given.ndim - 2))]
     if case.operator == "cross_entropy":
-        target = _there(case, "target")
+        target = array(case, "target")
         changed["target"] = target[(slice(None), *[spatial] * (target.ndim - 1))]
-    sizes = tuple(min(length, longest) for length in _there(case, "input").shape[2:])
+    sizes = tuple(min(length, longest) for length in array(case, "input").shape[2:])
     attributes: dict[str, Any] = {
         name: _at_most(axes[name], longest) for name in ("size", "output_size") if name in axes
     }
     dilation = axes.get("dilation", (1,) * len(sizes))
     if case.operator in ("conv", "conv_transpose", "locally_connected"):
-        weight = _there(case, "weight")
+        weight = array(case, "weight")
         taps = _taps(weight.shape[weight.ndim - len(sizes) :], dilation, longest)
         changed["weight"] = weight[within(..., *(slice(0, count) for count in taps))]
     elif "kernel_size" in axes:
@@ -156,7 +155,7 @@ def _shortened(case: Case, longest: int) -> Case:
     if case.attributes.get("mode", case.attributes.get("padding_mode")) in ("reflect", "circular"):
         pairs = zip(axes.get("padding", ()), sizes, strict=False)
         attributes |= {"padding": tuple(_clipped(side, size - 1) for side, size in pairs)} if "padding" in axes else {}
-    shorter = with_attributes(with_arrays(case, changed), attributes)
+    shorter = but(case, **changed, **attributes)
     if case.operator == "locally_connected":
         return _with_fewer_windows(shorter)
     return _with_indices_inside(shorter) if case.operator == "max_unpool" else shorter
@@ -177,22 +176,20 @@ def _clipped(side: Any, most: int) -> Any:
 
 def _with_fewer_windows(case: Case) -> Case:
     """Cut the weight and the bias of `locally_connected` to the windows that are left."""
-    signal, weight = _there(case, "input"), _there(case, "weight")
+    signal, weight = array(case, "input"), array(case, "weight")
     rank = rank_of(case)
     how: dict[str, Any] = {name: case.attributes[name] for name in ("stride", "padding", "dilation")}
     windows = output_size(signal.shape[2:], read_window(weight.shape[-rank:], **how))
     fewer = tuple(slice(0, count) for count in windows)
     bias = case.arrays["bias"]
-    return with_arrays(
-        case,
-        {"weight": weight[(slice(None), *fewer)], "bias": None if bias is None else bias[(slice(None), *fewer)]},
-    )
+    cut = None if bias is None else bias[(slice(None), *fewer)]
+    return but(case, weight=weight[(slice(None), *fewer)], bias=cut)
 
 
 def _with_indices_inside(case: Case) -> Case:
     """Bring the indices of `max_unpool` back into what is left of the output."""
     sizes = per_axis(case)["output_size"]
-    return with_arrays(case, {"indices": _there(case, "indices") % int(np.prod(sizes))})
+    return but(case, indices=array(case, "indices") % int(np.prod(sizes)))
 
 
 def _fitting(case: Case) -> Case | None:
@@ -206,13 +203,7 @@ def _fitting(case: Case) -> Case | None:
     if gradient.shape == output.shape:
         return case
     if gradient.ndim == output.ndim and all(map(int.__ge__, gradient.shape, output.shape)):
-        return with_arrays(case, {"grad_output": gradient[tuple(map(slice, output.shape))]})
+        return but(case, grad_output=gradient[tuple(map(slice, output.shape))])
     integers = bool((gradient == np.rint(gradient)).all())
     made = content("integer" if integers else "normal", output.shape, str(case.dtype), case.number)
-    return with_arrays(case, {"grad_output": made})
-
-
-def _there(case: Case, name: str) -> Array:
-    found = case.arrays[name]
-    assert found is not None
-    return found
+    return but(case, grad_output=made)

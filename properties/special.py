@@ -7,8 +7,8 @@ import ml_dtypes
 import numpy as np
 
 from properties.arrays import lay_out
-from properties.case import Case, layout_of
-from properties.filling import CHOSEN, SEEDS, holds_special, refilled, with_arrays
+from properties.case import Case, but, layout_of
+from properties.filling import CHOSEN, SEEDS, holds_special, refilled
 
 SPECIALS: Mapping[str, Callable[[np.dtype[np.generic]], float]] = {
     "nan": lambda _: np.nan,
@@ -30,7 +30,7 @@ def with_special(case: Case, name: str, value: float, place: int) -> Case:
     assert array is not None
     changed = array.copy(order="C")
     changed.reshape(-1)[place % changed.size] = value
-    return with_arrays(case, {name: lay_out(changed, layout_of(array))})
+    return but(case, **{name: lay_out(changed, layout_of(array))})
 
 
 def places(case: Case) -> list[str]:

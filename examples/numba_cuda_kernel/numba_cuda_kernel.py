@@ -13,7 +13,7 @@ _THREADS = 128
 
 
 @cuda.jit
-def _output(x, w, b, y, window, groups):  # type: ignore[no-untyped-def]
+def _output(x, w, b, y, window, groups):
     index = cuda.grid(1)
     if index >= y.size:
         return
@@ -35,7 +35,7 @@ def _output(x, w, b, y, window, groups):  # type: ignore[no-untyped-def]
 
 
 @cuda.jit
-def _grad_input(g, w, gx, window, groups):  # type: ignore[no-untyped-def]
+def _grad_input(g, w, gx, window, groups):
     index = cuda.grid(1)
     if index >= gx.size:
         return
@@ -60,7 +60,7 @@ def _grad_input(g, w, gx, window, groups):  # type: ignore[no-untyped-def]
 
 
 @cuda.jit
-def _grad_weight(g, x, gw, window, groups):  # type: ignore[no-untyped-def]
+def _grad_weight(g, x, gw, window, groups):
     index = cuda.grid(1)
     if index >= gw.size:
         return

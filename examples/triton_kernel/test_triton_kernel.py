@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="needs PyTorch")
 if not torch.cuda.is_available() and not os.environ.get("TRITON_INTERPRET"):
     pytest.skip("needs a GPU", allow_module_level=True)
 
-import triton_kernel  # noqa: E402
+import triton_kernel  # noqa: E402  # which needs Triton
 
 pytestmark = pytest.mark.cuda
 

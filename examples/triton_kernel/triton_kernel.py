@@ -15,7 +15,7 @@ _DEVICE = "cuda" if torch.cuda.is_available() else "cpu"  # a CPU runs the kerne
 
 
 @triton.jit
-def _forward(x, y, length, eps, block: tl.constexpr):  # type: ignore[no-untyped-def]
+def _forward(x, y, length, eps, block: tl.constexpr):
     row, columns = tl.program_id(0), tl.arange(0, block)
     inside = columns < length
     values = tl.load(x + row * length + columns, inside, other=0.0)
@@ -26,7 +26,7 @@ def _forward(x, y, length, eps, block: tl.constexpr):  # type: ignore[no-untyped
 
 
 @triton.jit
-def _backward(g, x, gx, length, eps, block: tl.constexpr):  # type: ignore[no-untyped-def]
+def _backward(g, x, gx, length, eps, block: tl.constexpr):
     row, columns = tl.program_id(0), tl.arange(0, block)
     inside = columns < length
     values = tl.load(x + row * length + columns, inside, other=0.0)

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from properties.axes import within
-from properties.case import Case
-from properties.laws.law import Calls, Equation, Laws, array, at, but, call, generator, take
+from properties.case import Case, array, but
+from properties.laws.law import Calls, Equation, Laws, at, call, generator, take
 from properties.laws.windows import extras, one_hot, padded, some_place, window_of
 from refconv.arguments import Array
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from properties.axes import within
-from properties.case import Case
-from properties.laws.law import Calls, Equation, Laws, array, at, but, generator, joined, take
+from properties.case import Case, array, but
+from properties.laws.law import Calls, Equation, Laws, at, generator, joined, take
 from properties.laws.windows import extras, one_hot, padded, positions, some_place, window_of
 from refconv.arguments import Array
 

@@ -5,8 +5,8 @@ from math import prod
 
 import numpy as np
 
-from properties.case import Case
-from properties.laws.law import Calls, Equation, Laws, array, but, call, exact
+from properties.case import Case, array, but
+from properties.laws.law import Calls, Equation, Laws, call, exact
 from refconv.arguments import Array
 from refconv.rounding import Rounded
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from properties.case import Case
+from properties.case import Case, array, but
 from properties.filling import refilled
-from properties.laws.law import Calls, Equation, Laws, array, but, generator, halves, joined, product, take
+from properties.laws.law import Calls, Equation, Laws, generator, halves, joined, product, take
 from refconv import operators
 
 law = Laws()

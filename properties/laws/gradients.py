@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from properties.arrays import bits
-from properties.case import Case
-from properties.laws.law import Calls, Equation, Laws, array, but, generator, product
+from properties.case import Case, array, but
+from properties.laws.law import Calls, Equation, Laws, generator, product
 from refconv.arguments import Array
 from refconv.bounds import FLOAT64
 from refconv.rounding import Rounded, where

@@ -95,28 +95,12 @@ class Laws:
         return add
 
 
-def but(case: Case, **changes: Any) -> Case:
-    """Return `case` with other arrays or attributes, by name."""
-    arrays: dict[str, Any] = {name: changes.pop(name, array) for name, array in case.arrays.items()}
-    unknown = set(changes) - set(case.attributes)
-    assert not unknown, unknown
-    inputs = tuple(arrays[name] for name in case.row.inputs)
-    return Case(case.operator, inputs, {**case.attributes, **changes}, arrays["grad_output"])
-
-
 def call(operator: str, *inputs: Array | None, **attributes: object) -> Case:
     """Return a call of an operator's forward: its `grad_output` is a placeholder."""
     row = operators[operator]
     given = (*inputs, *[None] * (len(row.inputs) - len(inputs)))
     first = next(array for array in inputs if array is not None)
     return Case(operator, given, {**row.attributes, **attributes}, np.zeros((), first.dtype))
-
-
-def array(case: Case, name: str) -> Array:
-    """Return the array called `name`, which must be there."""
-    found = case.arrays[name]
-    assert found is not None
-    return found
 
 
 def generator(case: Case) -> np.random.Generator:

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from properties.case import Case
-from properties.laws.law import Calls, Equation, Laws, array, but, call, exact, generator, planes
+from properties.case import Case, array, but
+from properties.laws.law import Calls, Equation, Laws, call, exact, generator, planes
 from refconv.rounding import Rounded, einsum
 
 law = Laws()

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from properties.case import Case
-from properties.laws.law import Calls, Equation, Laws, array, but, call, exact, generator, joined, take
+from properties.case import Case, array, but
+from properties.laws.law import Calls, Equation, Laws, call, exact, generator, joined, take
 from refconv.arguments import Array
 from refconv.rounding import Rounded
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from properties.case import Case
-from properties.laws.law import Calls, Equation, Laws, array, at, but, call, exact, generator, planes
+from properties.case import Case, array, but
+from properties.laws.law import Calls, Equation, Laws, at, call, exact, generator, planes
 from refconv.geometry import Window, read_pool_window
 from refconv.rounding import Rounded
 

@@ -4,8 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from properties.case import Case
-from properties.laws.law import array
+from properties.case import Case, array
 from refconv.arguments import Array
 from refconv.geometry import Window, read_window
 

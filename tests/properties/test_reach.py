@@ -1,4 +1,6 @@
-"""What the real bugs of libraries need to show: each condition is met in a few of any hundred cases.
+"""What the real bugs of libraries need to show: each condition is met in some of 900 cases.
+
+Most are met by a few in a hundred, the rarest by one: 900, so that none is missed by chance.
 
 Each is a predicate on a case, under the name of what goes wrong there.
 """
