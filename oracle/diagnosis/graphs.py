@@ -38,12 +38,18 @@ def _one_weight(weight: Array, self_weight: Array | None, **_: Any) -> dict[str,
         return {} if self_weight is None else {"weight": weight + self_weight, "self_weight": None}
 
 
+def _one_half(adjacency: Array, **_: Any) -> dict[str, Any]:
+    lower = np.tril(adjacency)
+    return {"adjacency": lower + np.tril(adjacency, -1).T}
+
+
 _ADJACENCIES: list[tuple[str, str, Callable[..., dict[str, Any]]]] = [
     (
         "adjacency transposed",
         "Neighbours are read down the columns: edges point the other way.",
         lambda adjacency, **_: {"adjacency": np.ascontiguousarray(adjacency.T)},
     ),
+    ("one half of the adjacency read", "It is stored as if it were symmetric.", _one_half),
     ("adjacency normalised again", "The sum is divided by the number of neighbours, which it holds.", _per_neighbour),
     (
         "adjacency taken for 0 and 1",
