@@ -72,9 +72,7 @@ def tried(settings: Settings, slowed: bool, limits: Limits, share: float) -> dic
 @click.command()
 @click.option("--tries", type=click.IntRange(min=1), default=100, show_default=True)
 @click.option("--share", type=float, default=0.1, show_default=True, help="By which the layer is slowed.")
-@click.option(
-    "--only", type=click.Choice(["same", "slowed"]), help="One of the two; each takes some 100 minutes."
-)
+@click.option("--only", type=click.Choice(["same", "slowed"]), help="One of the two; each takes some 100 minutes.")
 def main(tries: int, share: float, only: str | None) -> None:
     """Print how often the gate raises a false alarm, and how often it finds a layer that takes longer."""
     limits = Limits(slower=0.05, confidence=0.95)
