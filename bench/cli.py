@@ -15,15 +15,13 @@ from bench import tables
 from bench.gate import SLOWER, Change, Limits, changes_by, changes_since, gated
 from bench.history import History, HistoryError, differences, read, write
 from bench.measuring import NothingError, Task
+from bench.options import judged_options, measured_options
 from bench.revision import RevisionError, checkout, importable, root
 from bench.running import CutShortError, run
 from bench.settings import Settings, SettingsError, best_yardstick
 from bench.workloads import NAMES, workload
 from oracle.cli import WRITTEN, NotLoadedError, terminated
-from oracle.running import DIRECTIONS
 from oracle.subjects import LoadError
-from properties.arrays import DTYPES
-from refconv import ARITHMETICS, operators
 
 
 class _Bench(click.Group):
@@ -34,63 +32,6 @@ class _Bench(click.Group):
         if args and args[0] not in {*self.commands, *ctx.help_option_names}:
             args = ["run", *args]
         return super().parse_args(ctx, args)
-
-
-class _Share(click.ParamType[float]):
-    """A percentage, or a share: 5% or 0.05."""
-
-    name = "SHARE"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read it."""
-        if isinstance(value, float):
-            return value
-        try:
-            number = float(value.removesuffix("%")) / (100 if value.endswith("%") else 1)
-        except ValueError:
-            number = -1.0
-        if not 0 < number < 1:
-            self.fail(f"must be between 0 and 100%, such as 5% or 0.05, got {value!r}", param, ctx)
-        return number
-
-
-_MEASURED = (
-    click.option(
-        "--workload", type=click.Choice(NAMES), metavar="WORKLOAD",
-        help="Layers to time: refconv bench workloads lists them.  [default: resnet50]",
-    ),
-    click.option(
-        "--operator", "operators", multiple=True, type=click.Choice(list(operators)), metavar="OPERATOR",
-        help="Only layers of this one; may be given again.",
-    ),
-    click.option("--direction", type=click.Choice([*DIRECTIONS, "both"]), help="[default: both]"),
-    click.option("--dtype", type=click.Choice(DTYPES), help="Of the arrays.  [default: float32]"),
-    click.option(
-        "--batch", type=click.IntRange(min=1), help="Samples; in a series, so many times its own.  [default: 1]"
-    ),
-    click.option(
-        "--threads", type=click.IntRange(min=1), help="Of each implementation; as many as it likes by default."
-    ),
-    click.option(
-        "--arithmetic", type=click.Choice(list(ARITHMETICS)),
-        help="By whose error bounds to judge; that of the dtype by default. tf32 also has torch@cuda use TF32.",
-    ),
-    click.option(
-        "--processes", type=click.IntRange(min=1),
-        help="Of each implementation, one after the other.  [default: 3, of a gate 5]",
-    ),
-    click.option(
-        "--rounds", type=click.IntRange(min=1),
-        help="Turns of each implementation in a process.  [default: 5, of a gate 6]",
-    ),
-)  # fmt: skip
-
-
-def _measured(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say what is measured: the fields of :class:`Settings`."""
-    for option in reversed(_MEASURED):
-        command = option(command)
-    return command
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
@@ -127,7 +68,7 @@ def bench_command() -> None:
     + " What is interrupted tells and keeps what it had, and ends with 130 or 143.",
 )
 @click.argument("subjects", nargs=-1, required=True)
-@_measured
+@measured_options
 @click.option("--yardstick", help="What ratios are taken to; PyTorch by default, the reference where there is none.")
 @click.option("--json", "to_json", **WRITTEN, help="Keep the figures, as pytest-benchmark's JSON.")
 def run_command(subjects: tuple[str, ...], yardstick: str | None, to_json: Path | None, **options: Any) -> int:
@@ -239,24 +180,11 @@ def draw_command(files: tuple[Path, ...], folder: Path, kind: str) -> int:
     return 0
 
 
-def _limits(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of a verdict."""
-    for option in (
-        click.option(
-            "--anyway", is_flag=True, help="Compare ratios to the yardstick, though machines or settings differ."
-        ),
-        click.option("--confidence", type=_Share(), default="95%", show_default=True, help="Of each layer's interval."),
-        click.option("--slower", type=_Share(), default="5%", show_default=True, help="That a layer may get."),
-    ):
-        command = option(command)
-    return command
-
-
 @bench_command.command("compare", epilog=_EXIT.format("nothing is slower", "something is"))
 @click.argument("old", type=_FILE)
 @click.argument("new", type=_FILE)
 @click.option("--subject", help="Which implementation; by default all that both have, but for the yardstick.")
-@_limits
+@judged_options
 def compare_command(old: Path, new: Path, subject: str | None, slower: float, confidence: float, anyway: bool) -> int:
     """Compare two files by ratios to the yardstick."""
     limits = Limits(slower, confidence)
@@ -291,8 +219,8 @@ def _told(name: str, changes: Sequence[Change], limits: Limits) -> int:
 @click.argument("subject", default="refconv")
 @click.option("--against", required=True, metavar="REV_OR_FILE", help="A revision, or what refconv bench has kept.")
 @click.option("--build", metavar="COMMAND", help="What to run in the revision's folder, such as make.")
-@_limits
-@_measured
+@judged_options
+@measured_options
 def gate_command(
     subject: str, against: str, build: str | None, slower: float, confidence: float, anyway: bool, **options: Any
 ) -> int:
