@@ -204,9 +204,8 @@ def _dropout_twice(grad_output: Array, input: Array, mask: Array, *, p: float) -
 
 @wrong("dropout_backward", "one mask for each channel", "It is the mask of dropout by channels: its first element's.")
 def _dropout_by_channels(grad_output: Array, input: Array, mask: Array, *, p: float) -> InputGradient:
-    spatial = mask.ndim - 2
-    first = mask[(..., *[slice(None, 1)] * spatial)] if spatial > 0 and mask.size else mask
-    return refconv.dropout_backward(grad_output, input, np.array(np.broadcast_to(first, mask.shape)), p=p)
+    first: Any = [slice(None)] * min(mask.ndim, 2) + [slice(None, 1)] * (mask.ndim - 2)
+    return refconv.dropout_backward(grad_output, input, np.array(np.broadcast_to(mask[tuple(first)], mask.shape)), p=p)
 
 
 @wrong("highway", "gate inverted", "The gate says what is carried, not what is transformed.")

@@ -144,6 +144,25 @@ def test_workers_share_the_tests(pytester):
     assert result.parseoutcomes()["passed"] > 12
 
 
+@pytest.mark.parametrize(("given", "expected"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_openmp_does_not_spin_in_workers(pytester, monkeypatch, given, expected):
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    if given is not None:
+        monkeypatch.setenv("OMP_WAIT_POLICY", given)
+    pytester.makeconftest("import os\n\nGIVEN = os.environ.get('OMP_WAIT_POLICY')\n")
+    pytester.makepyfile(f"""
+import os
+from conftest import GIVEN
+
+
+def test_it():
+    assert GIVEN == ({expected!r} if 'PYTEST_XDIST_WORKER' in os.environ else {given!r})
+""")
+    for workers in ((), ("-n", "1")):
+        assert pytester.runpytest_subprocess("-p", "no:cacheprovider", *workers).ret == 0
+
+
 class Nothing:
     name = "mine"
 

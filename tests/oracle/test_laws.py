@@ -115,6 +115,24 @@ def test_what_obeys_a_law_with_errors_of_its_own_isn_t_said_to_break_it():
     assert judge_law(law("conv", "bias is added"), InProcess(with_(conv=flipped)), biased, FLOAT32).status == "held"
 
 
+def test_deviations_see_cases_whose_gradient_has_the_output_s_shape():
+    seen = []
+
+    def matches(case):
+        expected = case.row.forward(*case.inputs, **case.attributes)
+        seen.append((expected[0] if isinstance(expected, tuple) else expected).shape == case.grad_output.shape)
+        return False
+
+    mine = with_()
+    mine.deviations = [
+        oracle.Deviation("max_pool", "forward", matches, "none", "all", "max_pool()", "print()"),
+        oracle.Deviation("conv", "forward", matches, "none", "all", "conv()", "print()"),
+    ]
+    assert oracle.check(mine, ["conv", "max_pool", "avg_pool"], laws=True, examples=20).passed
+    assert len(seen) > 100
+    assert all(seen)
+
+
 def test_laws_that_lack_a_function_are_left_out():
     lone = oracle.check(oracle.subject(conv=refconv.conv), laws=True, examples=5)
     both = oracle.check(with_(), ["conv"], laws=True, examples=5)

@@ -1,5 +1,6 @@
 """What works on each element by itself, moves elements, or sums them up to a loss."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -42,6 +43,12 @@ def _highway(input: Any, transform: Any, gate: Any) -> Any:
     return transform * gate + input * (1 - gate)
 
 
+def _mse_loss(input: Any, target: Any) -> Any:
+    with warnings.catch_warnings():  # of shapes that differ, before they are refused
+        warnings.simplefilter("ignore", UserWarning)
+        return F.mse_loss(input, target)
+
+
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "relu": F.relu,
     "leaky_relu": _leaky_relu,
@@ -54,7 +61,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "pad": _pad,
     "channel_shuffle": _channel_shuffle,
     "cross_entropy": F.cross_entropy,
-    "mse_loss": F.mse_loss,
+    "mse_loss": _mse_loss,
     "highway": _highway,
 }
 DEVIATIONS: tuple[Deviation, ...] = ()
