@@ -64,7 +64,8 @@ class _Calls:
                 if value.shape != limit.shape:
                     raise _FaultyError(f"{name} must have shape {limit.shape}, got {value.shape}")
                 self.exact &= not limit.any()
-                results[name] = Rounded(value, _largest(limit), FLOAT64)
+                known = np.isfinite(limit)  # what may overflow can be anything
+                results[name] = Rounded(np.where(known, value, 0.0), _largest(limit), FLOAT64)
         return results
 
     def _limits(self, case: Case, direction: str) -> dict[str, Array | None]:

@@ -10,6 +10,7 @@ import pytest
 
 import oracle
 import refconv
+from bench.honest import HONEST
 from oracle import laws as judging
 from oracle.diagnosis import CATALOGUE
 from oracle.judge import read_arithmetic
@@ -60,6 +61,13 @@ def test_all_laws_hold_for_the_reference(operator):
 @pytest.mark.parametrize("operator", ["linear", "max_pool", "batch_norm", "softmax"])
 def test_laws_hold_in_other_dtypes(operator, dtype):
     report = oracle.check("torch" if dtype != "float64" else refconv, [operator], laws=True, examples=20, dtype=dtype)
+    assert report.passed, str(report)
+
+
+@pytest.mark.parametrize("name", ["fft float32", "tf32 float32", "float16 float32", "float16_accumulated float32"])
+def test_laws_hold_for_other_algorithms_and_where_sums_overflow(name):
+    implementation, arithmetic, dtype = HONEST[name]
+    report = oracle.check(implementation, ["conv"], laws=True, arithmetic=arithmetic, dtype=dtype, examples=60)
     assert report.passed, str(report)
 
 
