@@ -99,14 +99,14 @@ def _with_zeros(signal: Array, axis: int, _: np.random.Generator) -> None:
 
 
 def non_local_cases(dtype: str) -> st.SearchStrategy[Case]:
-    """Cases of `non_local`; scores are some units apart, and sometimes hundreds from 0."""
+    """Cases of `non_local`; scores are some units apart, and sometimes hundreds from 0, on either side."""
 
     def build(
         sizes: tuple[int, int, int],
         spatial: tuple[int, ...],
         mode: str,
         scale: float,
-        shifted: bool,
+        shift: int,
         filling: Filling,
         focus: Focus,
     ) -> Case:
@@ -124,9 +124,9 @@ def non_local_cases(dtype: str) -> st.SearchStrategy[Case]:
         shapes = {"input": (batch, channels, *spatial), "theta": (inner, channels), "phi": (inner, channels)}
         factor = np.dtype(dtype).type(scale)  # a plain number would make float32 of bfloat16
         made = {name: content(filling.kind, shape, dtype, rng) * factor for name, shape in shapes.items()}
-        if shifted and min(channels, inner) > 1:  # all scores by 16 * 16, or by 50 * 16 * 1
+        if shift and min(channels, inner) > 1:  # all scores by 16 * 16, or by shift * 16 * 1
             made["input"][:, 0] = 16
-            for name, first in (("theta", 50), ("phi", 1 / 16)):
+            for name, first in (("theta", shift), ("phi", 1 / 16)):
                 made[name][0] = made[name][:, 0] = 0
                 made[name][0, 0] = first
             kept = tuple("contiguous" if layout == "expanded" else layout for layout in filling.layouts)
@@ -148,7 +148,7 @@ def non_local_cases(dtype: str) -> st.SearchStrategy[Case]:
         st.one_of(positions),
         st.sampled_from(("embedded_gaussian", "gaussian")),
         st.sampled_from((0.25, 0.5, 0.125)),
-        st.sampled_from((False, False, True)),
+        st.sampled_from((0, 0, 0, 50, 50, -50)),
         _fillings(5, _MILD, constant=True),
         focuses(inputs=4, outputs=4, columns=4),
     )
