@@ -16,7 +16,7 @@ import numpy as np
 
 from refconv.arguments import Array
 from refconv.geometry import Window, lifted
-from refconv.kernels import kernel
+from refconv.kernels import helper, kernel
 from refconv.threads import spread
 
 
@@ -64,7 +64,7 @@ def _lift(array: Array) -> Array:
     return array.reshape(lifted(array.shape))
 
 
-@kernel
+@helper
 def _output_at(n, co, od, oh, ow, input, weight, window):
     (SD, SH, SW), (PD, PH, PW), (DD, DH, DW), groups = window
     _, _, D, H, W = input.shape
@@ -83,14 +83,14 @@ def _output_at(n, co, od, oh, ow, input, weight, window):
     return total
 
 
-@kernel
+@helper
 def _undilated(position, stride, size):
     # The index in grad_output of a position of the stride-dilated one, -1 where a zero was inserted or padded.
     index = position // stride
     return index if position % stride == 0 and 0 <= index < size else -1
 
 
-@kernel
+@helper
 def _grad_input_at(n, ci, d, h, w, grad_output, weight, window):
     # Full correlation of the stride-dilated grad_output with the rotated kernel: the window of position d of the padded
     # input begins the kernel's whole reach, dilation * (kernel - 1), before it.
@@ -114,7 +114,7 @@ def _grad_input_at(n, ci, d, h, w, grad_output, weight, window):
     return total
 
 
-@kernel
+@helper
 def _grad_weight_at(co, c, kd, kh, kw, grad_output, input, window):
     # output[n, co, od, oh, ow] += input[n, first + c, d, h, w] * weight[co, c, kd, kh, kw]
     (SD, SH, SW), (PD, PH, PW), (DD, DH, DW), groups = window
@@ -134,7 +134,7 @@ def _grad_weight_at(co, c, kd, kh, kw, grad_output, input, window):
     return total
 
 
-@kernel
+@helper
 def _known(value):
     return value - value == 0  # finite
 

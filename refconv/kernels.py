@@ -9,6 +9,10 @@ are noticed.
 
 Loops that sum long rows are `summing`: the order of the sum is the compiler's, so that it can be vectorised; it is the
 same in every call, since a row is summed by one thread. Nothing is assumed of NaN or infinity.
+
+What loops call is always compiled into them. Else each kernel's object would hold a copy of its own, optimised in place
+and so with another order of its sums, all under one name, and which of them runs would depend on which object a
+process loads first: a process that compiles would give other bits than the next, which loads what was kept.
 """
 
 import logging
@@ -36,23 +40,26 @@ if hasattr(os, "register_at_fork"):
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile `function`, a bare loop over arrays, at its first call; it runs without the GIL."""
-    return _compiled(function, fastmath=False)
+    """Compile `function`, a bare loop over arrays, at its first call; it runs without the GIL.
+
+    Python calls it. What its loops call is a :func:`helper`.
+    """
+    return _compiled(function)
 
 
 def helper(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile `function` as :func:`kernel` does, for other loops alone: what Python's calls need isn't compiled."""
-    return _compiled(function, fastmath=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    """Compile `function` into the loops that call it; Python can't."""
+    return _compiled(function, forceinline=True, no_cpython_wrapper=True)
 
 
 def summing(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile `function` as :func:`kernel` does, its sums in whatever order is fast."""
-    return _compiled(function, fastmath={"reassoc", "nsz", "contract"})
+    """Compile `function` as :func:`helper` does, its sums in whatever order is fast."""
+    return _compiled(function, forceinline=True, no_cpython_wrapper=True, fastmath={"reassoc", "nsz", "contract"})
 
 
-def _compiled(function: Callable[..., Any], *, fastmath: bool | set[str], **options: bool) -> Callable[..., Any]:
+def _compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     # Loops allocate nothing. So references needn't be counted: threads would wait for one another at every slice.
-    compiled: Any = njit(nogil=True, fastmath=fastmath, _nrt=False, **options)(function)
+    compiled: Any = njit(nogil=True, _nrt=False, no_cfunc_wrapper=True, **options)(function)
     if not config.DISABLE_JIT:
         try:
             compiled._cache = _Cache(function)  # what cache=True does, with the cache of our own

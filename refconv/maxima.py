@@ -17,7 +17,7 @@ from numpy.typing import DTypeLike
 
 from refconv.arguments import Array
 from refconv.geometry import Window, lifted
-from refconv.kernels import kernel
+from refconv.kernels import helper, kernel
 from refconv.threads import spread
 
 
@@ -119,12 +119,12 @@ def flat_planes(array: Array) -> Array:
 # largest of each column, and the columns of a window make the window's.
 
 
-@kernel
+@helper
 def _beats(value, largest):
     return (value > largest) | ((value != value) & (largest == largest))  # without a branch
 
 
-@kernel
+@helper
 def _fill_row(row, n, od, oh, input, depth, height):
     (first_d, count_d, step_d), (first_h, count_h, step_h) = depth, height
     row[:] = -np.inf
@@ -136,7 +136,7 @@ def _fill_row(row, n, od, oh, input, depth, height):
                 row[w] = line[w] if wins else row[w]
 
 
-@kernel
+@helper
 def _largest_at(ow, row, width):
     first, count, step = width
     largest = row.dtype.type(-np.inf)
@@ -158,7 +158,7 @@ def _fill_largest(first, last, output, rows, input, depth, height, width):
                     output[n, od, oh, ow] = _largest_at(ow, rows[n], width)
 
 
-@kernel
+@helper
 def _fill_chosen_row(chosen, row, n, od, oh, input, depth, height):
     # The first of a column that is not beaten; -1 where there is none.
     (first_d, count_d, step_d), (first_h, count_h, step_h) = depth, height
@@ -175,7 +175,7 @@ def _fill_chosen_row(chosen, row, n, od, oh, input, depth, height):
                 row[w] = line[w] if wins else row[w]
 
 
-@kernel
+@helper
 def _choice_at(ow, chosen, row, width):
     # Of columns whose largest are equal, or NaN, that counts whose largest comes first.
     first, count, step = width

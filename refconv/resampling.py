@@ -269,7 +269,7 @@ def _fill_copies(first, last, output, input, source):
             output[row, o] = input[row, source[o]]
 
 
-@summing
+@kernel
 def _fill_sums(first, last, output, input, begin, end):
     _, outputs = output.shape
     for row in range(first, last):
@@ -277,7 +277,7 @@ def _fill_sums(first, last, output, input, begin, end):
             output[row, o] = _sum_at(row, o, input, begin, end)
 
 
-@summing
+@kernel
 def _fill_products(first, last, output, input, begin, source, weight):
     _, outputs = output.shape
     for row in range(first, last):

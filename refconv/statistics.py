@@ -28,7 +28,7 @@ from typing import NamedTuple
 import numpy as np
 
 from refconv.arguments import Array
-from refconv.kernels import kernel, summing
+from refconv.kernels import helper, kernel, summing
 from refconv.threads import spread
 
 _BLOCK = 1024  # values that are summed at once, and entries of a weight: they stay in the processor's first cache
@@ -94,7 +94,7 @@ def _moments(x: Array, given: Moments | None) -> Moments:
     return Moments(*np.empty((3, x.shape[1]), x.dtype)) if given is None else given
 
 
-@kernel
+@helper
 def _deviation(value, near):
     return value - near  # compiled apart, so that no sum takes `near` out of itself
 
@@ -110,7 +110,7 @@ def _sum_of(values):
     return total
 
 
-@kernel
+@helper
 def _near_at(s, x):
     N, _, C, P = x.shape
     total = x.dtype.type(0)
@@ -131,7 +131,7 @@ def _deviations_of(values, near):
     return first, second
 
 
-@kernel
+@helper
 def _deviations_at(s, x, near):
     N, _, C, P = x.shape
     first = second = x.dtype.type(0)
@@ -144,7 +144,7 @@ def _deviations_at(s, x, near):
     return first, second
 
 
-@kernel
+@helper
 def _correct(count, first, second):
     # The mean beyond `near` and the variance, from the sums of the deviations and of their squares; and whether `near`
     # is so far from the mean that the squares' difference loses digits.
@@ -156,7 +156,7 @@ def _correct(count, first, second):
     return correction, variance, square.real > variance.real
 
 
-@kernel
+@helper
 def _moments_at(s, x):
     N, _, C, P = x.shape
     count = x.dtype.type(N * C * P)
@@ -171,7 +171,7 @@ def _moments_at(s, x):
         again = True
 
 
-@kernel
+@helper
 def _reciprocal_root(variance, eps):
     return np.reciprocal(np.sqrt(variance + eps))  # of 0, infinity: a division would raise
 
@@ -204,7 +204,7 @@ def _sums_of(values, grads, near):
     return first, second, total, product
 
 
-@kernel
+@helper
 def _sums_at(s, c, grad_output, x, near):
     N, _, _, P = x.shape
     first = second = total = product = x.dtype.type(0)
@@ -219,7 +219,7 @@ def _sums_at(s, c, grad_output, x, near):
     return first, second, total, product
 
 
-@kernel
+@helper
 def _all_sums_at(s, sums, grad_output, x, near):
     # The sums of the gradient and of its products go to `sums`, an entry for each c; the others are returned.
     first = second = x.dtype.type(0)
@@ -295,7 +295,7 @@ def _weighted_sums_of(values, grads, weights, near):
     return first, second, total, product
 
 
-@kernel
+@helper
 def _row_sums_at(s, grad_output, x, weight, near):
     first = second = total = product = x.dtype.type(0)
     for start in range(0, x.shape[1], _BLOCK):

@@ -15,7 +15,7 @@ import numpy as np
 from refconv import arguments
 from refconv.arguments import Array
 from refconv.bounds import Arithmetic, Bound
-from refconv.kernels import kernel
+from refconv.kernels import helper, kernel
 from refconv.results import InputGradient
 from refconv.rounding import Rounded, einsum, exactly
 from refconv.threads import spread
@@ -181,7 +181,7 @@ def _spread(fill: Callable[..., None], call: _Call, *arrays: Array) -> None:
     spread(fill, planes, 20 * call.signal.size, *arrays, *options)
 
 
-@kernel
+@helper
 def _scale_at(n, c, p, input, size, alpha, k):
     total = input.dtype.type(0)
     for d in range(max(c - size // 2, 0), min(c + (size - 1) // 2, input.shape[1] - 1) + 1):
@@ -189,7 +189,7 @@ def _scale_at(n, c, p, input, size, alpha, k):
     return k + alpha * total
 
 
-@kernel
+@helper
 def _reciprocal_power(scale, beta):
     if beta == 0.75:  # what everybody takes: roots are faster than a power
         root = np.sqrt(scale)

@@ -16,7 +16,7 @@ from refconv import arguments, bounds
 from refconv.arguments import Array, InvalidValueError
 from refconv.bounds import Arithmetic, Bound
 from refconv.geometry import IntPerAxis, Padding, Window, lifted, output_size, read_window
-from refconv.kernels import kernel
+from refconv.kernels import helper, kernel
 from refconv.layers.conv import ConvGradients
 from refconv.threads import spread
 
@@ -189,7 +189,7 @@ def _lift(array: Array, call: _Call) -> Array:
     return array.reshape(out_channels, *unit, *size, in_channels, *unit, *call.window.kernel)
 
 
-@kernel
+@helper
 def _output_at(n, co, od, oh, ow, input, weight, window):
     (SD, SH, SW), (PD, PH, PW), (DD, DH, DW) = window
     _, C_in, D, H, W = input.shape
@@ -207,7 +207,7 @@ def _output_at(n, co, od, oh, ow, input, weight, window):
     return total
 
 
-@kernel
+@helper
 def _window_at(position, tap, stride, before, dilation, windows):
     # The window whose `tap` reads the position, -1 where there is none.
     start = position + before - tap * dilation
@@ -215,7 +215,7 @@ def _window_at(position, tap, stride, before, dilation, windows):
     return index if start % stride == 0 and 0 <= index < windows else -1
 
 
-@kernel
+@helper
 def _grad_input_at(n, c, d, h, w, grad_output, weight, window):
     # output[n, co, od, oh, ow] += input[n, c, d, h, w] * weight[co, od, oh, ow, c, kd, kh, kw]
     (SD, SH, SW), (PD, PH, PW), (DD, DH, DW) = window
@@ -234,7 +234,7 @@ def _grad_input_at(n, c, d, h, w, grad_output, weight, window):
     return total
 
 
-@kernel
+@helper
 def _grad_weight_at(co, od, oh, ow, c, kd, kh, kw, grad_output, input, window):
     # output[n, co, od, oh, ow] += input[n, c, d, h, w] * weight[co, od, oh, ow, c, kd, kh, kw]
     (SD, SH, SW), (PD, PH, PW), (DD, DH, DW) = window

@@ -14,7 +14,7 @@ from refconv import arguments, bounds
 from refconv.arguments import Array, InvalidValueError
 from refconv.bounds import Arithmetic, Bound
 from refconv.geometry import IntPerAxis, output_size, read_pool_window
-from refconv.kernels import kernel
+from refconv.kernels import helper, kernel
 from refconv.maxima import (
     Taps,
     choices,
@@ -243,12 +243,12 @@ def _finite(errors: Array) -> Array:
     return np.where(np.isnan(errors), 0, errors)
 
 
-@kernel
+@helper
 def _magnitude(x):
     return x if x.real >= 0 else -x
 
 
-@kernel
+@helper
 def _power(x, p):
     if p == 1:
         return x
@@ -257,7 +257,7 @@ def _power(x, p):
     return np.sqrt(x) if p == 0.5 else x**p
 
 
-@kernel
+@helper
 def _scaled_norm_of(window, p):
     # Every magnitude divided by the largest, so that no power over- or underflows.
     KD, KH, KW = window.shape
@@ -275,7 +275,7 @@ def _scaled_norm_of(window, p):
     return scale * _power(total, 1 / p)
 
 
-@kernel
+@helper
 def _output_at(n, od, oh, ow, input, p, depth, height, width):
     (first_d, count_d, _), (first_h, count_h, _), (first_w, count_w, _) = depth, height, width
     d, h, w = first_d[od], first_h[oh], first_w[ow]
