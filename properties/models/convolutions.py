@@ -1,0 +1,290 @@
+"""The calls of `conv`, `conv_transpose` and `locally_connected`."""
+
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+from numpy.random import Generator
+
+from properties.case import Case, array
+from properties.models import memory, windows
+from properties.models.feature import (
+    ELEMENT,
+    Call,
+    Choices,
+    Class,
+    Contents,
+    Feature,
+    Model,
+    Row,
+    between,
+    exactly,
+    one_of,
+    picked,
+    ranged,
+    sizes,
+    spelled,
+)
+from properties.models.windows import IN_FULL, RANK
+from refconv.geometry import read_padding, read_window
+
+_PLANES = ("17-256", "1", "2-16", "257-1024", "1025-32767", "32768-70000")
+
+
+def _kernel(case: Case) -> tuple[int, ...]:
+    return array(case, "weight").shape[-windows.rank_of(case) :]
+
+
+def _outputs(case: Case) -> tuple[int, ...]:
+    return case.grad_output.shape[2:]
+
+
+def _groups(case: Case) -> int:
+    return int(case.attributes.get("groups", 1))  # type: ignore[call-overload]  # an int
+
+
+def _per_in(case: Case) -> int:
+    return int(array(case, "input").shape[1] // _groups(case))
+
+
+def _per_out(case: Case) -> int:
+    return int(case.grad_output.shape[1] // _groups(case))
+
+
+def _pairs(case: Case) -> tuple[tuple[int, int], ...]:
+    return read_window(
+        _kernel(case),
+        stride=case.attributes["stride"],
+        padding=case.attributes["padding"],
+        dilation=case.attributes["dilation"],
+        words=True,
+    ).padding
+
+
+def _read_padding(case: Case) -> object:
+    given = case.attributes["padding"]
+    return given if isinstance(given, str) else read_padding(given, windows.rank_of(case))
+
+
+def _read_slack(case: Case) -> tuple[int, ...]:
+    size, kernel, stride = array(case, "input").shape[2:], _kernel(case), windows.entries(case, "stride")
+    axes = zip(size, _pairs(case), kernel, windows.entries(case, "dilation"), _outputs(case), stride, strict=True)
+    return tuple(
+        length + sum(pair) - (apart * (taps - 1) + 1) - (windows_ - 1) * step
+        for length, pair, taps, apart, windows_, step in axes
+    )
+
+
+def _room(chosen: Choices) -> tuple[int, ...]:
+    """Return how many positions the padding may take along each axis, such that the input has one at least."""
+    axes = zip(chosen["positions"], chosen["stride"], windows.extents(chosen), strict=True)
+    return tuple((windows_ - 1) * step + extent - 1 for windows_, step, extent in axes)
+
+
+def _most(chosen: Choices, room: int) -> int:
+    """Return the most that either side may be padded by: of a reflection, less than what is reflected."""
+    return room // 3 if chosen.get("padding_mode", "zeros") != "zeros" else room // 2
+
+
+def _inside(rng: Generator, chosen: dict[str, Any], row: Row) -> tuple[tuple[int, int], ...]:
+    half = rng.random() < 0.7
+    sides = []
+    for extent, room in zip(windows.extents(chosen), _room(chosen), strict=True):
+        most = min(max(extent // 2, 1), _most(chosen, room))
+        side = most if half else int(rng.integers(0, most + 1))
+        sides.append((side, side))
+    if not any(map(any, sides)):
+        place = max(range(len(sides)), key=lambda axis: _room(chosen)[axis])
+        sides[place] = (1, 1)
+    return tuple(sides)
+
+
+def _beyond(rng: Generator, chosen: dict[str, Any], row: Row) -> tuple[tuple[int, int], ...]:
+    sides = []
+    for extent, room in zip(windows.extents(chosen), _room(chosen), strict=True):
+        low, high = max(extent // 2, 1) + 1, _most(chosen, room)
+        side = int(rng.integers(low, min(high, low + extent) + 1)) if low <= high else min(extent // 2, high)
+        sides.append((side, side))
+    return tuple(sides)
+
+
+def _one_sided(rng: Generator, chosen: dict[str, Any], row: Row) -> tuple[tuple[int, int], ...]:
+    sides = []
+    for extent, room in zip(windows.extents(chosen), _room(chosen), strict=True):
+        most = min(extent, _most(chosen, room) if chosen.get("padding_mode", "zeros") != "zeros" else room)
+        before = int(rng.integers(0, most + 1))
+        after = int(rng.integers(0, min(most, room - before) + 1))
+        sides.append((before, after))
+    if all(before == after for before, after in sides):
+        place = max(range(len(sides)), key=lambda axis: _room(chosen)[axis])
+        sides[place] = picked(rng, [(0, 1), (1, 0)])
+    return tuple(sides)
+
+
+def _is_pairs(given: object) -> bool:
+    return isinstance(given, tuple)
+
+
+def _deepest(given: Any, chosen: Choices) -> bool:
+    """Whether any side is padded by more than half of a window."""
+    return any(max(pair) > max(extent // 2, 1) for pair, extent in zip(given, windows.extents(chosen), strict=True))
+
+
+def _even(given: Any) -> bool:
+    return all(before == after for before, after in given)
+
+
+_NO_PADDING = Class(
+    "0",
+    lambda rng, chosen, row: ((0, 0),) * chosen["rank"],
+    lambda given, chosen: _is_pairs(given) and not any(map(any, given)),
+)
+_PADDINGS = (
+    _NO_PADDING,
+    Class(
+        "inside",
+        _inside,
+        lambda given, chosen: (
+            _is_pairs(given) and any(map(any, given)) and _even(given) and not _deepest(given, chosen)
+        ),
+    ),
+    Class("beyond half", _beyond, lambda given, chosen: _is_pairs(given) and _even(given) and _deepest(given, chosen)),
+    Class("one-sided", _one_sided, lambda given, chosen: _is_pairs(given) and not _even(given)),
+)
+_WORDS = (exactly("same"), exactly("valid"))
+
+
+_LONGEST = {"inside": 3, "one-sided": 2, "beyond half": 6}
+"""How many windows an axis has at least, that there be room for the padding."""
+
+
+def _positions(*ranges: str) -> Feature:
+    """Return the feature of the output's positions: some axis is long where the padding shall be deep."""
+    plain = windows.positions_feature(_outputs, *ranges)
+
+    def deep(known: Class) -> Class:
+        def draw(rng: Generator, chosen: dict[str, Any], row: Row) -> tuple[int, ...]:
+            shape: tuple[int, ...] = known.draw(rng, chosen, row)
+            least = _LONGEST.get(row.get("padding", "0"), 1)
+            if row.get("padding_mode", "zeros") != "zeros":
+                least = max(least, 4)
+            if max(shape) < least:
+                shape = (*(1,) * (len(shape) - 1), max(prod(shape), least))
+            return shape
+
+        return replace(known, draw=draw, up_to=known.up_to and (lambda most: deep(known.up_to(most))))
+
+    return Feature(plain.name, tuple(map(deep, plain.classes)), plain.read)
+
+
+def _padding(*more: Class) -> Feature:
+    return Feature("padding", (*_PADDINGS, *more), _read_padding)
+
+
+def _grouped() -> Feature:
+    depthwise = between("depthwise", 17, 256, lambda given, chosen: given > 16 and chosen["channels in"] == 1)
+    some = between("5-16", 5, 16, lambda given, chosen: 4 < given < 17 or (given > 16 and chosen["channels in"] > 1))
+    return Feature("groups", (ranged("1"), ranged("2"), ranged("3-4"), some, depthwise), _groups)
+
+
+def _window(chosen: Choices) -> dict[str, object]:
+    padding = chosen["padding"]
+    if not isinstance(padding, str):
+        even = _even(padding)
+        padding = spelled(tuple(before for before, _ in padding), chosen["in full"]) if even else padding
+    return {
+        "stride": spelled(chosen["stride"], chosen["in full"]),
+        "padding": padding,
+        "dilation": spelled(chosen["dilation"], chosen["in full"]),
+    }
+
+
+def _size(chosen: Choices) -> tuple[int, ...]:
+    """Return the size of the input that has so many windows."""
+    padding = chosen["padding"]
+    if isinstance(padding, str):
+        window = read_window(
+            chosen["kernel"], stride=chosen["stride"], padding=padding, dilation=chosen["dilation"], words=True
+        )
+        padding = window.padding
+    return tuple(
+        room + 1 + slack - sum(pair)
+        for room, pair, slack in zip(_room(chosen), padding, chosen["slack"], strict=True)
+    )  # fmt: skip
+
+
+def _elements(chosen: Choices) -> int:
+    groups, batch = chosen.get("groups", 1), chosen["batch"]
+    signal = chosen["channels in"] * prod(_size(chosen))
+    return int(groups * max(batch * signal, chosen["channels in"] * chosen["channels out"] * prod(chosen["kernel"])))
+
+
+def _build_conv(contents: Contents, chosen: Choices) -> Call:
+    groups, kernel, positions = chosen["groups"], chosen["kernel"], chosen["positions"]
+    out, batch = groups * chosen["channels out"], chosen["batch"]
+    arrays = {
+        "grad_output": (batch, out, *positions),
+        "input": (batch, groups * chosen["channels in"], *_size(chosen)),
+        "weight": (out, chosen["channels in"], *kernel),
+        "bias": (out,) if chosen["bias"] else None,
+    }
+    attributes = {**_window(chosen), "groups": groups, "padding_mode": chosen["padding_mode"]}
+    return Call(attributes, arrays, _terms(chosen))
+
+
+def _terms(chosen: Choices) -> int:
+    taps = prod(chosen["kernel"])
+    once = max(
+        chosen["channels in"] * taps + 1, chosen["channels out"] * taps, chosen["batch"] * prod(chosen["positions"])
+    )
+    folded = chosen.get("padding_mode", "zeros") != "zeros"  # the gradient of what padding repeats adds up
+    return int(once * 8 if folded else once)
+
+
+_IN = ("1", "2-8", "9-33", "34-128", "129-600")
+_OUT = ("1", "2-8", "9-33", "34-128", "129-600")
+_BATCHES = ("1", "2-3", "4-8", "9-64", "65-1024")
+BIAS = one_of("bias", lambda case: case.arrays["bias"] is not None, True, False)
+
+CONV = Model(
+    "conv",
+    (
+        RANK,
+        sizes("channels in", _per_in, *_IN),
+        _grouped(),
+        sizes("channels out", _per_out, *_OUT),
+        sizes("batch", lambda case: len(array(case, "input")), *_BATCHES),
+        windows.kernel_feature(_kernel),
+        windows.dilation_feature(lambda case: windows.entries(case, "dilation")),
+        windows.stride_feature(lambda case: windows.entries(case, "stride")),
+        one_of(
+            "padding_mode", lambda case: case.attributes["padding_mode"], "zeros", "reflect", "replicate", "circular"
+        ),
+        _positions(*_PLANES),
+        _padding(*_WORDS),
+        windows.slack_feature(_read_slack),
+        BIAS,
+        IN_FULL,
+        *memory.features("input", "weight", "grad_output", contents=memory.SUMMED),
+    ),
+    _build_conv,
+    costs=(
+        (1, ("batch", "groups", "channels in", "channels out", "kernel", "positions")),
+        (ELEMENT, ("batch", "groups", "channels in", "positions", "stride")),
+        (ELEMENT, ("batch", "groups", "channels out", "positions")),
+        (ELEMENT // 2, ("batch", "groups", "channels in", "kernel", "dilation")),
+    ),
+    impossible=(
+        {"groups": ("depthwise",), "channels in": _IN[1:]},
+        {"rank": ("1",), "kernel": (windows.DIFFERING,)},
+        {"rank": ("1",), "stride": (windows.DIFFERING,)},
+        {"rank": ("3",), "kernel": ("7-",), "dilation": ("4-",)},
+        {"rank": ("1",), "dilation": (windows.DIFFERING,)},
+        {"padding": ("same",), "stride": ("2", "3-", windows.DIFFERING)},
+        {"padding": ("beyond half", "one-sided", "inside", "same"), "positions": ("1",)},
+        {"padding": ("beyond half",), "positions": ("2-16",)},
+        {"padding_mode": ("reflect", "replicate", "circular"), "positions": ("1", "2-16")},
+        {"padding_mode": ("reflect", "replicate", "circular"), "padding": ("beyond half", "same")},
+    ),
+    elements=_elements,
+)

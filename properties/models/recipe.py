@@ -1,0 +1,99 @@
+"""A case of a plan, before it is made: the choices that it is a pure function of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from properties.arrays import lay_out
+from properties.case import Case
+from properties.models import memory
+from properties.models.feature import Class, Contents, Model, Row, seeded, size_of
+from refconv.arguments import Array
+
+
+_SPENT = 8  # one case in so many may be as large as they go
+_SPARED = 40  # the others are smaller by this factor, where their classes let them
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """An operator's choices, and the seed of what its arrays hold."""
+
+    model: Model
+    choices: Mapping[str, Any]
+    seed: int
+
+    @property
+    def operator(self) -> str:
+        """The operator's name."""
+        return self.model.operator
+
+    @property
+    def work(self) -> int:
+        """The multiply-adds of the forward, about."""
+        return self.model.work(self.choices)
+
+    @property
+    def classes(self) -> dict[str, str | None]:
+        """The class of each feature that counts."""
+        return self.model.classes(self.choices)
+
+    def but(self, **changes: Any) -> "Recipe":
+        """Return the recipe with other choices."""
+        return replace(self, choices={**self.choices, **changes})
+
+    def case(self, dtype: str) -> Case:
+        """Make the case; the same one each time."""
+        contents = Contents(seeded(self.seed, 1), dtype, self.choices["content"])
+        call = self.model.build(contents, self.choices)
+        row_of = _row_of(self.model)
+        made: dict[str, Any] = {}
+        for name in ("grad_output", *row_of.inputs):
+            given = call.arrays.get(name)
+            array = memory.filled(contents, given, call.terms) if isinstance(given, tuple) else given
+            made[name] = None if array is None else self._placed(name, array)
+        attributes = {name: call.attributes.get(name, default) for name, default in row_of.attributes.items()}
+        grad_output = made.pop("grad_output")
+        return Case(self.operator, tuple(made.values()), attributes, grad_output)
+
+    def _placed(self, name: str, array: Array) -> Array:
+        layout = self.choices.get(f"layout of {name}", "contiguous")
+        laid = lay_out(np.asarray(array), layout)
+        return memory.at_address(laid, self.choices["address"])
+
+
+def _row_of(model: Model) -> Any:
+    from refconv import operators
+
+    return operators[model.operator]
+
+
+def drawn(model: Model, row: Row, seed: int, largest: int) -> Recipe:
+    """Draw a value of each class in `row`; sizes are the smaller ones of their classes where there is too much to do."""
+    known = {
+        feature.name: feature.named(row[feature.name]) if feature.counted else feature.classes[0]
+        for feature in model.features
+    }
+    while True:
+        rng = seeded(seed, 0)
+        chosen: dict[str, Any] = {}
+        for name, own in known.items():
+            chosen[name] = own.draw(rng, chosen, row)
+        enough = largest if seed % _SPENT == 0 else largest // _SPARED
+        if model.work(chosen) <= enough or not _narrowed(known, chosen):
+            return Recipe(model, chosen, seed)
+
+
+def _narrowed(known: dict[str, Class], chosen: Mapping[str, Any]) -> bool:
+    """Leave out the upper part of the range whose drawn size is furthest above its least; say whether there was one."""
+    ratios = {name: size_of(chosen[name]) / own.least for name, own in known.items() if own.up_to is not None}
+    name = max(ratios, key=lambda name: ratios[name], default=None)
+    if name is None or ratios[name] <= 1:
+        return False
+    own = known[name]
+    assert own.up_to is not None
+    narrower = own.up_to(int(own.least * ratios[name] ** 0.5) if ratios[name] > 2 else int(own.least))
+    known[name] = narrower if ratios[name] > 2 else replace(narrower, up_to=None)
+    return True
