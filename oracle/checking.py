@@ -1,6 +1,7 @@
 """The check: what a user calls. Each operator is searched for failing cases, forward and backward."""
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterable
 from types import ModuleType
@@ -11,9 +12,11 @@ from oracle.judge import read_arithmetic
 from oracle.law_search import LawSearch
 from oracle.report import Report
 from oracle.running import InProcess, Runner
-from oracle.search import Search
+from oracle.search import Extent, Search
 from oracle.subjects import name_of, resolve, source
 from properties.arrays import DTYPES
+from properties.domain import Domain, read_domain
+from properties.plan import LARGEST
 from refconv import operators as table
 
 Progress = Callable[[Report], None]
@@ -24,8 +27,11 @@ def check(
     operators: Iterable[str] | None = None,
     *,
     dtype: str = "float32",
-    examples: int = 100,
+    examples: int | None = None,
+    seconds: float | None = None,
     seed: int = 0,
+    only: Domain | None = None,
+    largest: int = LARGEST,
     arithmetic: str | None = None,
     laws: bool = False,
     isolate: bool = False,
@@ -36,9 +42,11 @@ def check(
 ) -> Report:
     """Check an implementation against the reference over generated cases.
 
-    Every operator is checked forward and backward over the same `examples` cases. The first case that fails in one
-    direction is shrunk; the other direction goes on. What failed in an earlier check is run first: Hypothesis keeps it
-    in the database of its current profile.
+    Every operator is checked forward and backward over the same cases: first the layers that networks have, then every
+    triple of the classes of its features (`properties.models`), then some that are drawn at random. What the
+    implementation declines by :class:`oracle.Unsupported` is learned, and its place goes to what it accepts. The first
+    case that fails in one direction is made smaller; the other direction goes on. Of the random cases, those that
+    failed in an earlier check are run first: Hypothesis keeps them in the database of its current profile.
 
     Parameters
     ----------
@@ -49,10 +57,18 @@ def check(
         The operators to check; by default all of ``refconv.operators``.
     dtype : {"float32", "float64", "float16", "bfloat16"}
         Of the arrays.
-    examples : int
-        How many cases for each operator and direction.
+    examples : int, optional
+        How many cases for each operator and direction, half of them drawn at random; by default the whole plan, and
+        some more.
+    seconds : float, optional
+        For the whole check; what isn't reached is left out, and the report says what was covered.
     seed : int
-        Of the generated cases: in the same environment, the same seed gives the same cases.
+        Of the generated cases: the same seed gives the same cases.
+    only : mapping, optional
+        A domain: the check, and its verdict, are of that part of all calls alone. ``{"rank": 2, "groups": 1}``: the
+        rank, attributes and features of the models, each with a value, or a set of them.
+    largest : int
+        The multiply-adds of a case, at most; an element of an array counts as some.
     arithmetic : str, optional
         One of ``refconv.ARITHMETICS``, by whose error bounds to judge; by default that of `dtype`.
     laws : bool
@@ -83,24 +99,37 @@ def check(
         For a name that can't be loaded.
     """
     names = read_names(operators)
-    if examples < 1:
-        raise ValueError(f"examples must be at least 1, got {examples}")
+    for name, number in {"examples": examples, "largest": largest}.items():
+        if number is not None and number < 1:
+            raise ValueError(f"{name} must be at least 1, got {number}")
+    if seconds is not None and not seconds > 0:
+        raise ValueError(f"seconds must be positive, got {seconds}")
+    domain = read_domain(only, names)
     if dtype not in DTYPES:
         raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
     chosen = read_arithmetic(arithmetic, dtype)
     began = time.perf_counter()
     runner = runner_of(implementation, arithmetic, isolate, time_limit, memory_limit)
     with contextlib.closing(runner):
-        report = Report(name_of(implementation), runner.version, dtype, chosen.name, examples, seed, laws=laws)
-        search = LawSearch if laws else Search
+        report = Report(
+            name_of(implementation), runner.version, dtype, chosen.name, examples, seed, laws=laws, only=domain
+        )
 
         def step() -> None:
             report.seconds = time.perf_counter() - began
             if progress is not None:
                 progress(report)
 
-        for name in names:
-            search(runner, name, chosen, report, step, shrink=shrink).run(examples, seed)
+        for number, name in enumerate(names):
+            until = math.inf
+            if seconds is not None:
+                now = time.perf_counter()
+                until = now + max(began + seconds - now, 0) / (len(names) - number)
+            extent = Extent(examples, largest, domain, until)
+            if laws:
+                LawSearch(runner, name, chosen, report, step, shrink=shrink).run(extent, seed)
+            else:
+                Search(runner, name, chosen, report, step, shrink=shrink).run(extent, seed)
         report.seconds = time.perf_counter() - began
     report.complete = True
     return report

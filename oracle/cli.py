@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from ast import literal_eval
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ from oracle.subjects import LoadError
 from oracle.terminal import show
 from properties import LAWS
 from properties.arrays import DTYPES
+from properties.plan import LARGEST
 from refconv import ARITHMETICS, operators
 
 CASES = Path(".refconv")
@@ -42,6 +44,21 @@ def _writable(_: click.Context, __: click.Parameter, path: Path | None) -> Path 
     if path is not None and not path.parent.is_dir():
         raise click.BadParameter(f"no such folder: {path.parent}")
     return path
+
+
+def _read_only(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, Any]:
+    """Read values as Python would, words as they are; a name that comes again has several."""
+    only: dict[str, set[Any]] = {}
+    for entry in given:
+        name, sign, value = entry.partition("=")
+        if not sign or not name or not value:
+            raise click.BadParameter(f"must be NAME=VALUE, got {entry!r}")
+        try:
+            read = literal_eval(value)
+        except (ValueError, SyntaxError):
+            read = value
+        only.setdefault(name, set()).add(tuple(read) if isinstance(read, list) else read)
+    return only
 
 
 WRITTEN: dict[str, Any] = {
@@ -84,7 +101,31 @@ def _running(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--dtype", type=click.Choice(DTYPES), default="float32", show_default=True, help="Of the arrays.")
 @click.option(
-    "--examples", type=click.IntRange(min=1), default=100, show_default=True, help="For each operator and direction."
+    "--examples",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Cases for each operator and direction; by default the whole plan: layers of networks, triples of classes.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="S",
+    help="For the whole check; the rest is left out.",
+)
+@click.option(
+    "--only",
+    "only",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=_read_only,
+    help="Only that part of all calls: rank=2, groups=1, padding_mode=zeros; the same name again adds a value.",
+)
+@click.option(
+    "--largest",
+    type=click.IntRange(min=1),
+    default=LARGEST,
+    show_default=True,
+    help="Multiply-adds of a case, at most.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the generated cases.")
 @click.option(
@@ -103,7 +144,10 @@ def check_command(
     chosen: tuple[str, ...],
     dtype: str,
     arithmetic: str | None,
-    examples: int,
+    examples: int | None,
+    seconds: float | None,
+    only: dict[str, set[object]],
+    largest: int,
     seed: int,
     laws: bool,
     isolate: bool,
@@ -123,7 +167,7 @@ def check_command(
     names = list(dict.fromkeys(chosen)) or list(operators)
     saved = _Saved({"to_json": to_json, "to_junit": to_junit, "to_html": to_html}, folder)
     status = 130
-    with terminated() as insist, _progress(names, examples) as progress:
+    with terminated() as insist, _progress(names) as progress:
 
         def step(report: Report) -> None:
             insist()
@@ -136,6 +180,9 @@ def check_command(
                 names,
                 dtype=dtype,
                 examples=examples,
+                seconds=seconds,
+                only=only,
+                largest=largest,
                 seed=seed,
                 arithmetic=arithmetic,
                 laws=laws,
@@ -262,7 +309,7 @@ def terminated() -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def _progress(names: list[str], examples: int) -> Iterator[Callable[[Report], None]]:
+def _progress(names: list[str]) -> Iterator[Callable[[Report], None]]:
     """Show how far the check is: a bar on a terminal, elsewhere a line for each operator."""
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -277,11 +324,11 @@ def _progress(names: list[str], examples: int) -> Iterator[Callable[[Report], No
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("loading", total=len(names) * examples)
+        task = bar.add_task("loading", total=len(names))
 
         def advance(report: Report) -> None:
             tally = report.tallies[-1]
-            done = names.index(tally.operator) * examples + tally.cases
-            bar.update(task, completed=done, description=tally.operator)
+            done = names.index(tally.operator)
+            bar.update(task, completed=done, description=f"{tally.operator}, case {tally.cases}")
 
         yield advance

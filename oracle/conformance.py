@@ -12,10 +12,11 @@ from oracle.judge import read_arithmetic
 from oracle.law_search import LawSearch
 from oracle.report import Report
 from oracle.running import DIRECTIONS, InProcess, function_name, offers_all
-from oracle.search import Search
+from oracle.search import Extent, Search
 from oracle.subjects import name_of, resolve, source
 from properties import LAWS, Law
 from properties.arrays import DTYPES
+from properties.domain import Domain, read_domain
 from refconv import Arithmetic
 from refconv import operators as table
 
@@ -32,6 +33,7 @@ def conformance_tests(
     dtype: str = "float32",
     *,
     arithmetic: str | None = None,
+    only: Domain | None = None,
 ) -> type:
     """Return a class of tests: ``TestMine = oracle.conformance_tests(mine)``.
 
@@ -55,6 +57,8 @@ def conformance_tests(
         Of the arrays.
     arithmetic : str, optional
         One of ``refconv.ARITHMETICS``, by whose error bounds to judge; by default that of `dtype`.
+    only : mapping, optional
+        A domain, as :func:`oracle.check` takes it.
 
     Returns
     -------
@@ -74,6 +78,7 @@ def conformance_tests(
     if dtype not in DTYPES:
         raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
     chosen = read_arithmetic(arithmetic, dtype)
+    domain = read_domain(only, names)
     tested = _Tested(implementation, dtype, chosen, arithmetic)
     _require_some(tested, names)
     if operators is None:
@@ -94,7 +99,7 @@ def conformance_tests(
                 request,
                 lambda report, examples, seed: Search(
                     tested.runner, operator, chosen, report, _nothing, directions=[direction]
-                ).run(examples, seed),
+                ).run(Extent(examples, only=domain), seed),
             )
 
         @pytest.mark.parametrize("law", [tested.param((law,), law.needs, _law_id(law)) for law in laws])
@@ -103,7 +108,7 @@ def conformance_tests(
             tested.check(
                 request,
                 lambda report, examples, seed: LawSearch(tested.runner, law.operator, chosen, report, _nothing).of(
-                    [law], -(-examples // LAW_SHARE), seed
+                    [law], Extent(-(-examples // LAW_SHARE), only=domain), seed
                 ),
                 laws=True,
             )

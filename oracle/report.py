@@ -3,6 +3,7 @@
 import json
 import math
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from oracle.deviations import Deviation
 from oracle.judge import Verdict
 from oracle.running import Call
 from properties import Case, to_fields
+from properties.plan import Coverage
 
 FEW = 0.1
 """Where less than this share of an operator's cases was judged, the rest declined, the check doesn't pass."""
@@ -91,6 +93,7 @@ class Failure:
     thread: str | None = None  # where a released library has had it
     shown: str = ""  # the arrays, to be checked by hand
     statement: str = ""  # of one of `properties.LAWS`: what it says, and why it holds
+    threshold: str | None = None  # from which size on it fails, where one with less passes
 
     def __str__(self) -> str:
         """Show the reason and the call."""
@@ -105,7 +108,7 @@ class Report:
     version: str | None
     dtype: str
     arithmetic: str
-    examples: int
+    examples: int | None  # None: the whole plan
     seed: int
     tallies: list[Tally] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
@@ -113,6 +116,8 @@ class Report:
     deviations: list[tuple[Deviation, int, int]] = field(default_factory=list)  # the cases that matched, and failed
     seconds: float = 0.0
     laws: bool = False  # checked in place of the definition
+    only: Mapping[str, frozenset[Any]] = field(default_factory=dict)  # the domain that was asked for
+    coverage: list[Coverage] = field(default_factory=list)  # of the operators' calls
     complete: bool = False  # it isn't while the check runs, or if that was interrupted
 
     @property
@@ -154,6 +159,7 @@ class Report:
             "examples": self.examples,
             "seed": self.seed,
             "laws": self.laws,
+            "only": {name: sorted(map(str, values)) for name, values in self.only.items()},
             "passed": self.passed,
             "failures": [_failure_fields(failure) for failure in self.failures],
             "declined": self.declined,
@@ -163,6 +169,7 @@ class Report:
                 for deviation, matched, failed in self.deviations
             ],
             "tallies": [{**vars(tally), "bits": tally.bits} for tally in self.tallies],
+            "coverage": [vars(coverage) for coverage in self.coverage],
             "seconds": round(self.seconds, 3),
             "platform": f"{platform.platform()}, Python {platform.python_version()}",
         }

@@ -1,6 +1,7 @@
 """Run an implementation on a case: what it returned, or what it did instead."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from inspect import Parameter, Signature, signature
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
@@ -14,6 +15,8 @@ from refconv.arguments import Array
 
 DIRECTIONS = ("forward", "backward")
 _LARGE = 1 << 17  # bytes beyond which memory comes from the system, which clears it
+_AT_ONCE = 2  # threads
+_KEPT = 1 << 20  # bytes of a result that is looked at again after the next call
 _SPOILED = 4  # blocks of memory of a result's size: intermediates take some of them
 Results = Mapping[str, Array | None]
 Call = tuple[Case, str]  # with its direction
@@ -76,6 +79,7 @@ class InProcess:
         self.implementation = implementation
         self.made = made
         self.version = version_of(implementation)
+        self._kept = Kept()
 
     def offers(self, operator: str, direction: str) -> bool:
         """Whether the implementation has the function."""
@@ -87,11 +91,12 @@ class InProcess:
         if known is not None and known.crashes:
             outcome = Outcome("declined", reason=f"would crash this process: {known.reason}", deviation=known)
         else:
-            outcome = call(self.implementation, case, direction)
+            outcome = call(self.implementation, case, direction, self._kept)
         return lambda: outcome
 
     def renew(self) -> None:
-        """Go on in this process: there is no other."""
+        """Go on in this process: there is no other. What was returned before is forgotten."""
+        self._kept = Kept()
 
     def close(self) -> None:
         """Leave this process as it is."""
@@ -122,7 +127,27 @@ def arguments_of(case: Case, direction: str) -> Results:
     return {name: array for name, array in case.arrays.items() if direction == "backward" or name != "grad_output"}
 
 
-def call(implementation: object, case: Case, direction: str) -> Outcome:
+class Kept:
+    """What the call before has returned, to see whether later calls leave it alone."""
+
+    def __init__(self) -> None:
+        self._results: list[tuple[str, Array, bytes]] = []
+
+    def overwritten(self) -> list[str]:
+        """Return what is wrong with the results of the call before: they were overwritten by this one."""
+        changed = [name for name, array, bits in self._results if _bits(array) != bits]
+        return [f"overwrote {', '.join(changed)} of the call before"] if changed else []
+
+    def keep(self, arguments: Results, results: Results) -> None:
+        """Keep the results of this call, those in memory of their own."""
+        self._results = [
+            (name, value, _bits(value))
+            for name, value in results.items()
+            if value is not None and value.nbytes <= _KEPT and not _shared(arguments, {name: value})
+        ]
+
+
+def call(implementation: object, case: Case, direction: str, kept: Kept) -> Outcome:
     """Call the function for `direction`, which the implementation must have, and look at what it did."""
     deviation = deviation_of(implementation, case, direction)
     function: Any = function_of(implementation, case.operator, direction)
@@ -141,7 +166,8 @@ def call(implementation: object, case: Case, direction: str) -> Outcome:
     except BaseException as error:  # whatever foreign code raises is a verdict on it
         return Outcome("raised", reason=_raised(error, function, case, direction), deviation=deviation)
     shared = [] if case.row.views else _shared(arguments, results)
-    reasons = [*_modified(arguments, before), *shared, *_unreadable(results, case), *again]
+    reasons = [*_modified(arguments, before), *kept.overwritten(), *shared, *_unreadable(results, case), *again]
+    kept.keep(arguments, results)
     status = "faulty" if reasons else "returned"
     return Outcome(status, results, "; ".join(reasons) or None, deviation)
 
@@ -158,13 +184,27 @@ def _spoil(case: Case, direction: str) -> None:
 def _again(
     implementation: object, function: Callable[..., Any], case: Case, direction: str, results: Results
 ) -> list[str]:
-    """Call once more where the implementation claims to be deterministic: the bits must be the same."""
-    if not getattr(implementation, "deterministic", False):
+    """Call once more where the implementation claims to be deterministic, twice at once where it claims to be safe."""
+    deterministic = getattr(implementation, "deterministic", False)
+    safe = getattr(implementation, "thread_safe", False)
+    if not (deterministic or safe):
         return []
-    kept = {name: _bits(value) for name, value in results.items()}
-    second = results_of(function(*arguments_of(case, direction).values(), **case.attributes), case, direction)
-    differing = [name for name, value in second.items() if _bits(value) != kept[name]]
-    return [f"{', '.join(differing)} not the same bits for the same input, which it claims"] if differing else []
+
+    def bits() -> dict[str, bytes]:
+        second = results_of(function(*arguments_of(case, direction).values(), **case.attributes), case, direction)
+        return {name: _bits(value) for name, value in second.items()}
+
+    first = {name: _bits(value) for name, value in results.items()}
+    said = {"not the same bits for the same input, which it claims": [bits()] if deterministic else []}
+    if safe:
+        with ThreadPoolExecutor(_AT_ONCE) as threads:
+            waiting = [threads.submit(bits) for _ in range(_AT_ONCE)]
+            said["not the same bits in threads at once, which it claims"] = [done.result() for done in waiting]
+    reasons = []
+    for reason, others in said.items():
+        differing = [name for name, kept in first.items() if any(other.get(name) != kept for other in others)]
+        reasons += [f"{', '.join(differing)} {reason}"] if differing else []
+    return reasons
 
 
 def _bits(array: Array | None) -> bytes:

@@ -1,13 +1,18 @@
 """The search for failing cases of one operator: generate, judge, shrink, and find out what is wrong."""
 
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
+from itertools import islice
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import hypothesis
 from hypothesis import Phase, given
 from hypothesis.strategies import SearchStrategy
 
+from oracle.descent import Descent
 from oracle.deviations import Deviation
 from oracle.diagnosis import Diagnosis, diagnose, named
 from oracle.drawing import fingerprint, searching
@@ -20,6 +25,9 @@ from oracle.script import script, shown
 from oracle.shrinking import simplified
 from oracle.siblings import Sibling, Siblings
 from properties import Case, cases, contradiction, contradictory_cases, refilled
+from properties.domain import fits, narrowed_cases
+from properties.models import Recipe
+from properties.plan import LARGEST, Coverage, Plan, Planned
 from refconv import Arithmetic
 from refconv import operators as table
 
@@ -33,10 +41,13 @@ PROBING = 5.0
 """Seconds after which no more of them are run."""
 STEERED = 5
 """One case in so many is steered towards a large error: half of these are what Hypothesis makes of the others."""
-SENSELESS = 12
-"""One case in so many is also made into a call that makes no sense."""
+SENSELESS = 6
+"""One small case in so many is also made into a call that makes no sense."""
+_SMALL = 1000  # elements, all arrays together
 ANSWERED = 100
 """Such calls among which the smallest is sought that is answered."""
+FREE = 60
+"""Cases that are drawn at random after those of the plan, where the number of cases isn't said."""
 _REFILLS = 4
 """How often a case on integers whose result is all zero gets other integers."""
 _LAW = "equals the definition"
@@ -47,6 +58,23 @@ class _FailedCase(Exception):  # noqa: N818  # carries a case through Hypothesis
         super().__init__(verdict.reason)
         self.case = case
         self.verdict = verdict
+
+
+class Extent(NamedTuple):
+    """How much is searched: the number of cases, the sizes, the part of all calls, and when to stop."""
+
+    examples: int | None = None  # by default the whole plan, and `FREE` others
+    largest: int = LARGEST  # multiply-adds of a case
+    only: Mapping[str, frozenset[Any]] = MappingProxyType({})
+    until: float = math.inf  # by ``time.perf_counter``
+
+    def shares(self, layers: int) -> tuple[int | None, int | None, int]:
+        """Return how many layers, cases of the design, and others there are: of few cases, half are others."""
+        if self.examples is None:
+            return None, None, FREE
+        free = -(-self.examples // 2)
+        of_layers = min(layers, (self.examples - free + 1) // 2)
+        return of_layers, self.examples - free - of_layers, free
 
 
 class Search:
@@ -83,21 +111,104 @@ class Search:
         self.drawn: Case  # the case in hand as it was drawn
         self.failing: dict[bytes, _FailedCase] = {}  # by what was drawn, to be shrunk without running again
         self.until = 0.0  # when to stop shrinking
+        self.extent = Extent()
+        self.threshold: str | None = None  # from which size on it fails
 
-    def run(self, examples: int, seed: int) -> None:
-        """Judge `examples` cases; after a failure once more, for the other direction. Then calls that make no sense."""
+    def run(self, extent: Extent, seed: int) -> None:
+        """Judge the cases of the plan, others at random, and calls that make no sense.
+
+        After a failure the search goes on in the other direction.
+        """
         lacking = [direction for direction in self.asked if direction not in self.open]
         self.report.absent.extend(function_name(self.operator, direction) for direction in lacking)
         self.report.tallies.extend(self.tallies.values())
+        if not self.open:
+            return
+        began = time.perf_counter()
+        self.extent = extent
+        plan = Plan(self.operator, self.report.dtype, seed, largest=extent.largest, only=extent.only)
+        self.report.coverage.append(plan.coverage)
+        of_layers, of_design, free = extent.shares(len(plan.layers))
         try:
-            strategy = cases(self.operator, dtype=self.report.dtype)
-            steered = examples // STEERED
-            self._rounds(strategy, examples - steered, seed)
-            if steered:
-                self._rounds(strategy, steered, seed + 1, steer=True)
+            self._planned(islice(plan.of_layers(), of_layers), plan, seed)
+            self._planned(islice(plan.of_design(), of_design), plan, seed)
+            self._free(plan.coverage, plan, free, seed)
             self._refusals(seed)
         finally:
             self.report.deviations.extend((known, len(failed), sum(failed)) for known, failed in self.known.items())
+            plan.counted().seconds = time.perf_counter() - began
+
+    @property
+    def _late(self) -> bool:
+        return time.perf_counter() > self.extent.until
+
+    def _planned(self, planned: Iterable[Planned], plan: Plan, seed: int) -> None:
+        """Judge cases of the plan, and tell it what became of each."""
+        for each in planned:
+            case, terms = each.recipe.made(self.report.dtype)
+            self.first = self.entangled = None
+            self.failing.clear()
+            self.drawn = case
+            taken = self._taken()
+            self._generated(case, steer=False)
+            self.step()
+            if self._taken() == taken:
+                plan.declined(each, self._accepts)
+            else:
+                plan.ran(each, case, terms)
+            if self.first is not None or self.entangled is not None:
+                self._settled(each.recipe, seed)
+            if not self.open or self._late:
+                return
+
+    def _taken(self) -> int:
+        """Return how many verdicts there are of what wasn't declined."""
+        return sum(tally.cases - tally.declined for tally in self.tallies.values())
+
+    def _accepts(self, case: Case) -> bool:
+        """Whether the implementation takes a case in any direction, right or wrong."""
+        return any(self.runner.start(case, direction)().status != "declined" for direction in sorted(self.open))
+
+    def _settled(self, recipe: Recipe, seed: int) -> None:
+        """Make the failure in hand smaller, name it, report it, and close its direction."""
+        if self.entangled is not None:
+            struck = self.entangled[0]
+            failure = self._depending(*self.entangled)
+        else:
+            assert self.first is not None
+            struck = self.first
+            failure = self._confirmed(self._descended(recipe) if self.shrink else struck, seed)
+            self.threshold = None
+        self.report.failures[-1] = failure
+        self.open.remove(struck.verdict.direction)
+
+    def _descended(self, recipe: Recipe) -> _FailedCase:
+        """Return the smallest case of the model that fails as the first one did."""
+        assert self.first is not None
+        direction, smallest = self.first.verdict.direction, [self.first]
+
+        def fails(case: Case) -> bool:
+            failed = self._shrunk(case, direction)
+            smallest.extend([] if failed is None else [failed])
+            return failed is not None
+
+        descent = Descent(recipe, self.report.dtype, fails, self.until)
+        descent.run()
+        found = smallest[-1]
+        self.threshold = "; ".join(str(threshold) for threshold in descent.thresholds()) or None
+        return found
+
+    def _free(self, coverage: Coverage, plan: Plan, examples: int, seed: int) -> None:
+        """Judge cases that are drawn at random, some of them steered towards large errors."""
+        if not self.open or self._late or not examples:
+            return
+        strategy = narrowed_cases(self.operator, self.report.dtype, self.extent.only, plan.declines)
+        steered = examples // STEERED
+        before = self._taken()
+        self._rounds(strategy, examples - steered, seed)
+        if steered and self.open and not self._late:
+            self._rounds(strategy, steered, seed + 1, steer=True)
+        coverage.free = (self._taken() - before) // max(len(self.open), 1)
 
     def _refusals(self, seed: int) -> None:
         """Make calls that make no sense; where one is answered, look for the smallest."""
@@ -148,7 +259,7 @@ class Search:
         @hypothesis.seed(seed)  # under the settings, whose database it would take away
         @given(strategy)
         def search(case: Case) -> None:
-            if self.entangled is not None:
+            if self.entangled is not None or (self.first is None and self._late):
                 return
             self.drawn = case
             if self.first is None:
@@ -183,7 +294,7 @@ class Search:
                 if steer and not judged.exact:
                     hypothesis.target(min(judged.worst, 1e9), label=direction)
         number = case.number
-        if self.law == _LAW and number // 100_000 % SENSELESS == 0:
+        if self.law == _LAW and number // 100_000 % SENSELESS == 0 and _size(case) <= _SMALL:
             self.senseless.append(contradiction(case, number))
         return self.first
 
@@ -292,7 +403,7 @@ class Search:
         @hypothesis.seed(seed + 1)
         @given(cases(self.operator, dtype=self.report.dtype, specials=True))
         def probe(case: Case) -> None:
-            if time.perf_counter() < until:
+            if time.perf_counter() < until and fits(case, self.extent.only):
                 observation = observe(self.runner, case, direction, self.arithmetic)
                 if observation.outcome.deviation is None:
                     observations.append(observation)
@@ -331,6 +442,7 @@ class Search:
             shown=shown,
             script=script(self.runner.made, calls, self.arithmetic),
             calls=tuple(calls),
+            threshold=self.threshold,
         )
 
 

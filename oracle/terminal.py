@@ -1,6 +1,7 @@
 """A report as rich shows it: on a terminal, as text, and as HTML."""
 
 import io
+from collections.abc import Iterator
 
 from rich.console import Console, RenderableType
 from rich.table import Table
@@ -37,11 +38,13 @@ def as_html(report: Report) -> str:
 
 def _parts(report: Report) -> list[RenderableType]:
     version = f" {report.version}" if report.version else ""
-    settings = f"{report.dtype}, {report.arithmetic} arithmetic, {report.examples} examples, seed {report.seed}"
+    extent = "" if report.examples is None else f"{report.examples} examples, "
+    settings = f"{report.dtype}, {report.arithmetic} arithmetic, {extent}seed {report.seed}{_domain(report)}"
     parts: list[RenderableType] = [Text(f"{report.subject}{version}: {settings}\n")]
     if report.tallies:
         parts.append(_table(report))
         parts.extend(_remarks(report))
+        parts.extend(_coverage(report))
     parts.extend(_failure_text(failure) for failure in report.failures)
     parts.extend(_deviation_text(*counted) for counted in report.deviations)
     if report.absent:
@@ -91,12 +94,61 @@ def _remarks(report: Report) -> list[Text]:
     return [*remarks, Text(f"\n{', '.join(counted)}")] if counted else remarks
 
 
+def _domain(report: Report) -> str:
+    """Say of which part of all calls the verdict is."""
+    entries = [f"{name} {' or '.join(sorted(map(str, values)))}" for name, values in report.only.items()]
+    return f"; only {', '.join(entries)}" if entries else ""
+
+
+def _of_domain(report: Report) -> str:
+    """Say that the verdict is of a part of all calls, if it is."""
+    return (
+        " where asked and not declined"
+        if any(each.declined for each in report.coverage)
+        else " in that part"
+        if report.only
+        else ""
+    )
+
+
+def _coverage(report: Report) -> Iterator[RenderableType]:
+    """Say what was covered of the calls of each operator, and what the implementation declines."""
+    if not report.coverage:
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("covered")
+    for column in ("layers of networks", "pairs", "triples", "at random", "largest", "longest sum", "seconds"):
+        table.add_column(column, justify="right")
+    for each in report.coverage:
+        table.add_row(
+            each.operator,
+            f"{each.layers} of {each.of_layers}",
+            _share(each.pairs, each.of_pairs),
+            _share(each.triples, each.of_triples),
+            str(each.free),
+            "x".join(map(str, each.largest)),
+            f"{each.sum:,}",
+            f"{each.seconds:.1f}",
+        )
+    yield Text("")
+    yield table
+    for each in report.coverage:
+        if each.declined:
+            yield Text(f"\n{each.operator} declines: {'; '.join(each.declined)}", "yellow")
+
+
+def _share(part: int, whole: int) -> str:
+    """Return a share in per cent, rounded down: 100 % is all."""
+    return "" if not whole else f"{100 * part // whole} %"
+
+
 def _failure_text(failure: Failure) -> Text:
     head = Text(f"\n{failure.operator} {failure.direction}: ", "bold red")
     law = [f"breaks the law: {failure.law}\n"] if failure.statement else []
     stated = [f"\n{failure.statement}"] if failure.statement else []
     return Text.assemble(
         *(head, *law, failure.reason, *stated, *_diagnosis(failure)),
+        *([f"\n{failure.threshold}"] if failure.threshold else []),
         f"\n{failure.case!r}\n\n{_indented(failure.shown)}{chr(10) * 2 if failure.shown else ''}",
         _indented(failure.script),
     )
@@ -134,7 +186,7 @@ def _conclusion(report: Report) -> Text:
     if not report.complete:
         return Text(f"\n{report.subject}: interrupted after {took}", "bold red")
     if report.passed:
-        return Text(f"\n{report.subject} conforms: {took}", "bold green")
+        return Text(f"\n{report.subject} conforms{_of_domain(report)}: {took}", "bold green")
     if not report.tallies:
         return Text(f"\n{report.subject} doesn't conform: it offers nothing that could be checked", "bold red")
     declined = [f"{tally.operator} {tally.direction} {tally.declined_words}" for tally in report.undecided]

@@ -23,7 +23,7 @@ import numpy as np
 
 from oracle.arena import CLOSED, DEVIATION, Arena, Placed
 from oracle.deviations import Deviation, deviation_of
-from oracle.running import DIRECTIONS, Outcome, call, function_name, function_of
+from oracle.running import DIRECTIONS, Kept, Outcome, call, function_name, function_of
 from oracle.subjects import LoadError, load, source, version_of
 from properties import Case
 from refconv import operators
@@ -123,7 +123,8 @@ def _described(implementation: object, deviations: tuple[Deviation, ...]) -> dic
 
 
 def _serve(channel: socket.socket, arena: Arena, implementation: object, deviations: tuple[Deviation, ...]) -> None:
-    kept = [0, 1, 2, channel.fileno(), arena.file]
+    files = [0, 1, 2, channel.fileno(), arena.file]
+    kept = Kept()
     for line in _lines(channel):
         request = json.loads(line)
         arena.resize(request["size"])
@@ -131,14 +132,14 @@ def _serve(channel: socket.socket, arena: Arena, implementation: object, deviati
         known = deviation_of(implementation, case, request["direction"])
         arena.flags[DEVIATION] = 0 if known is None else deviations.index(known) + 1
         try:
-            outcome = call(implementation, case, request["direction"])
+            outcome = call(implementation, case, request["direction"], kept)
         except KeyboardInterrupt:
             outcome = Outcome("faulty", reason="raised KeyboardInterrupt")
         if outcome.status == "returned":
             outcome = _looked_over(outcome, request, arena, before)
         results = {} if outcome.status != "returned" else arena.store(outcome.results, request["free"])
         _flush()
-        if not all(map(_is_open, kept)):
+        if not all(map(_is_open, files)):
             arena.flags[CLOSED] = 1
             os._exit(1)
         _send(

@@ -135,9 +135,19 @@ def literal(array: Array | None) -> str:
         values = " ".join(np.array2string(_spelled(array), separator=", ").split())
     dtype = f"{'ml_dtypes' if array.dtype.kind == 'V' else 'np'}.{array.dtype}"
     text = f"np.array({values}, dtype={dtype})" if array.size else f"np.zeros({array.shape}, dtype={dtype})"
+    if array.size > _SHOWN and array.dtype.kind != "i" and np.count_nonzero(array) <= array.size // 4:
+        text = f"{_sparse(array)}.reshape({array.shape}).astype({dtype})"
     layout = layout_of(array)
     sides = [(0, 0), (1, 1), *[(0, 0)] * (array.ndim - 2)]
     return _LAID_OUT[layout].format(text=text, sides=sides, shape=array.shape, strides=array.strides)
+
+
+def _sparse(array: Array) -> str:
+    """Return Python that makes a flat array, most of it 0, from the others and their places."""
+    flat = array.astype(np.float64).ravel()
+    places = np.flatnonzero(flat)
+    values = ", ".join("np.nan" if np.isnan(value) else f"{value!r}" for value in flat[places].tolist())
+    return f"np.bincount({places.tolist()}, [{values.replace('inf', 'np.inf')}], {flat.size})"
 
 
 def _spelled(array: Array) -> Array:

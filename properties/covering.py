@@ -125,6 +125,11 @@ class Design:
         else:
             _forbid(self.space.possible, groups)
 
+    def possible(self, row: Row) -> bool:
+        """Whether all classes of a row may be together."""
+        numbers = self._numbers(row)
+        return bool(self.space.possible[np.ix_(numbers, numbers, numbers)][_apart(len(numbers))].all())
+
     def refuse(self) -> None:
         """Take the last row to be impossible: after a few, the triple that they began with is."""
         triple = tuple(self._begun.tolist())
@@ -138,6 +143,7 @@ class Design:
             row = np.full(len(self.model.counted), -1)
             best, scratch = row.copy(), row.copy()
             order, least = np.arange(len(row)), np.zeros((len(self.space.cost), len(row)))
+            rest = self.allowed, self._seed, self._begun, _TRIES, _ATTEMPTS
             found = _next_row(
                 best,
                 scratch,
@@ -177,6 +183,13 @@ class Design:
         allowed = self.allowed
         usable: Array = allowed[:, None, None] & allowed[None, :, None] & allowed[None, None, :] & self.space.possible
         return usable
+
+
+def _apart(count: int) -> Array:
+    """Return a mask of the places of three different numbers of so many."""
+    one, two, three = np.indices((count, count, count))
+    apart: Array = (one != two) & (two != three) & (one != three)
+    return apart
 
 
 @kernel

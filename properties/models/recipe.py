@@ -10,6 +10,7 @@ from properties.arrays import lay_out
 from properties.case import Case
 from properties.models import memory
 from properties.models.feature import Class, Contents, Model, Row, seeded, size_of
+from refconv import operators
 from refconv.arguments import Array
 
 
@@ -46,28 +47,27 @@ class Recipe:
 
     def case(self, dtype: str) -> Case:
         """Make the case; the same one each time."""
-        contents = Contents(seeded(self.seed, 1), dtype, self.choices["content"])
-        call = self.model.build(contents, self.choices)
-        row_of = _row_of(self.model)
+        return self.made(dtype)[0]
+
+    def made(self, dtype: str) -> tuple[Case, int]:
+        """Make the case; return it with the number of products that its longest sum has."""
+        call = self.model.build(Contents(seeded(self.seed, 1), dtype, self.choices["content"]), self.choices)
+        rng = seeded(self.seed, 2)
+        contents = Contents(rng, dtype, self.choices["content"])
+        row = operators[self.operator]
         made: dict[str, Any] = {}
-        for name in ("grad_output", *row_of.inputs):
+        for name in ("grad_output", *row.inputs):
             given = call.arrays.get(name)
             array = memory.filled(contents, given, call.terms) if isinstance(given, tuple) else given
             made[name] = None if array is None else self._placed(name, array)
-        attributes = {name: call.attributes.get(name, default) for name, default in row_of.attributes.items()}
+        attributes = {name: call.attributes.get(name, default) for name, default in row.attributes.items()}
         grad_output = made.pop("grad_output")
-        return Case(self.operator, tuple(made.values()), attributes, grad_output)
+        return Case(self.operator, tuple(made.values()), attributes, grad_output), call.terms
 
     def _placed(self, name: str, array: Array) -> Array:
         layout = self.choices.get(f"layout of {name}", "contiguous")
         laid = lay_out(np.asarray(array), layout)
         return memory.at_address(laid, self.choices["address"])
-
-
-def _row_of(model: Model) -> Any:
-    from refconv import operators
-
-    return operators[model.operator]
 
 
 def drawn(model: Model, row: Row, seed: int, largest: int) -> Recipe:

@@ -1,0 +1,177 @@
+"""The part of an operator's calls that an implementation is for, in the words of `properties.cases`.
+
+``{"rank": 2, "groups": 1, "padding_mode": {"zeros", "reflect"}}``: a name is "rank", an attribute of the operator, or a
+feature of its model; a value is one that it has, for a feature also the name of a class; a set, list or tuple in braces
+holds alternatives.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from hypothesis.strategies import SearchStrategy
+
+from properties.case import Case
+from properties.models import MODELS, Class, Model
+from properties.narrowing import RANKS
+from properties.strategies import cases
+from refconv import operators
+
+Domain = Mapping[str, object]
+_FEATURES = {"kernel_size": "kernel"}
+"""The features whose values attributes of another name hold."""
+
+
+class DomainError(ValueError):
+    """A domain that names what isn't known, or leaves nothing."""
+
+
+def read_domain(only: Domain | None, names: Iterable[str]) -> dict[str, frozenset[Any]]:
+    """Return the alternatives of each entry of `only`; each must be known of some operator of `names`.
+
+    Raises
+    ------
+    DomainError
+        For a name that none of the operators has, or no alternatives.
+    """
+    names = list(names)
+    read = {}
+    for name, given in (only or {}).items():
+        known = sorted({word for operator in names for word in words_of(operator)})
+        if name not in known:
+            raise DomainError(f"only must name some of {', '.join(known)}, got {name!r}")
+        alternatives = frozenset(given if isinstance(given, set | frozenset) else [_hashable(given)])
+        if not alternatives:
+            raise DomainError(f"only must leave some {name}, got none")
+        read[name] = alternatives
+    for operator in names:
+        allowed_classes(MODELS[operator], read)
+    return read
+
+
+def words_of(operator: str) -> list[str]:
+    """Return what a domain of `operator` may name."""
+    return ["rank", *operators[operator].attributes, *(feature.name for feature in MODELS[operator].counted)]
+
+
+def _hashable(value: object) -> Any:
+    return tuple(map(_hashable, value)) if isinstance(value, list | tuple) else value
+
+
+def allowed_classes(model: Model, only: Mapping[str, frozenset[Any]]) -> dict[str, set[str]]:
+    """Return, for each feature that `only` restricts, the classes that have a value that it allows.
+
+    Raises
+    ------
+    DomainError
+        Where it allows nothing that there is.
+    """
+    allowed: dict[str, set[str]] = {}
+    for name, alternatives in only.items():
+        feature = model.by_name.get(_FEATURES.get(name, name))
+        if feature is None or not feature.counted:
+            continue
+        found = {
+            known.name
+            for known in feature.classes
+            for value in alternatives
+            if known.name == str(value) or any(_has(known, form, chosen) for form, chosen in _forms(value, only))
+        }
+        if not found:
+            classes = ", ".join(known.name for known in feature.classes)
+            values = ", ".join(sorted(map(repr, alternatives)))
+            raise DomainError(f"only leaves no {name} of {model.operator}: it must be of {classes}, got {values}")
+        allowed[feature.name] = found
+    return allowed
+
+
+def _has(known: Class, value: Any, chosen: dict[str, Any]) -> bool:
+    """Whether a value is of a class; one of another kind isn't."""
+    try:
+        return known.has(value, chosen)
+    except (TypeError, IndexError):
+        return False
+
+
+def _forms(value: Any, only: Mapping[str, frozenset[Any]]) -> Iterable[tuple[Any, dict[str, Any]]]:
+    """Yield `value` as features have it: as it is, an entry for each axis, or a pair for each."""
+    for rank in (1, 2, 3):
+        if "rank" in only and rank not in only["rank"]:
+            continue
+        chosen = _Any(rank=rank)
+        yield value, chosen
+        if isinstance(value, int) and not isinstance(value, bool):
+            yield (value,) * rank, chosen
+            yield ((value, value),) * rank, chosen
+        if isinstance(value, tuple):
+            yield tuple(entry if isinstance(entry, tuple) else (entry, entry) for entry in value), chosen
+
+
+class _Any(dict[str, Any]):
+    """Choices of which little is known: a class that asks for more gets what lets it say yes."""
+
+    def __missing__(self, name: str) -> Any:
+        return (1,) * self["rank"] if name in {"kernel", "stride", "dilation", "positions"} else 1
+
+
+def fits(case: Case, only: Mapping[str, frozenset[Any]]) -> bool:
+    """Whether `case` is within the domain; an entry that its operator doesn't know restricts nothing."""
+    model = MODELS[case.operator]
+    choices: dict[str, Any] | None = None
+    for name, alternatives in only.items():
+        if name in case.attributes:
+            if not any(_same(case.attributes[name], value, _rank(case)) for value in alternatives):
+                return False
+            continue
+        if name == "rank" and "rank" not in model.by_name:
+            continue
+        feature = model.by_name.get(name)
+        if feature is None:
+            continue
+        choices = choices or model.read(case)
+        known = feature.class_of(choices)
+        allowed = any(known == str(value) or choices[name] == value for value in alternatives)
+        if choices[name] is not None and not allowed:
+            return False
+    return True
+
+
+def _rank(case: Case) -> int:
+    first = case.inputs[0]
+    return 0 if first is None else max(first.ndim - 2, 0)
+
+
+def _same(given: object, value: Any, rank: int) -> bool:
+    """Whether two values of an attribute mean the same: an int is one for each axis, a number before and after."""
+    if given == value or isinstance(given, str | bool | None) or isinstance(value, str | bool | None):
+        return given == value
+    try:
+        one, other = (_spread(each, rank) for each in (given, value))
+    except ValueError:
+        return False
+    return bool(np.array_equal(one, other))
+
+
+def _spread(value: Any, rank: int) -> Any:
+    """Return a pair of numbers for each axis."""
+    spread: list[Any] = list(value) if isinstance(value, list | tuple) else [value] * max(rank, 1)
+    return np.array([entry if isinstance(entry, list | tuple) else (entry, entry) for entry in spread], float)
+
+
+def narrowed_cases(
+    operator: str,
+    dtype: str,
+    only: Mapping[str, frozenset[Any]],
+    declined: Callable[[Case], bool],
+    *,
+    specials: bool = False,
+) -> SearchStrategy[Case]:
+    """Draw cases within a domain, but for those of which is known that they are declined."""
+    drawn = cases(operator, dtype=dtype, specials=specials, **_narrowing(operator, only))
+    return drawn.filter(lambda case: fits(case, only) and not declined(case))
+
+
+def _narrowing(operator: str, only: Mapping[str, frozenset[Any]]) -> dict[str, Any]:
+    """Return the part of a domain that `properties.cases` takes: what has one value."""
+    known = {*operators[operator].attributes, *(["rank"] if operator in RANKS else [])}
+    return {name: next(iter(values)) for name, values in only.items() if name in known and len(values) == 1}

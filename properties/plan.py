@@ -1,0 +1,192 @@
+"""Which cases a check runs, in which order: the layers that networks have, then every triple of classes.
+
+What an implementation declines is learned as it goes: where it turns down one class, or several together, whatever the
+rest is, no more cases are spent on that, and the design goes on over what is left.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from properties.case import Case
+from properties.covering import Design
+from properties.domain import allowed_classes, fits
+from properties.layers import layers, recipe_of
+from properties.models import MODELS, Model, Recipe, Row, drawn
+
+LARGEST = 20_000_000
+"""The multiply-adds of a case, at most."""
+_OVER = 4  # times that: the least sizes of a row's classes may take as much
+_REDRAWN = 12  # times, until a case is within the domain
+
+
+@dataclass
+class Coverage:
+    """What was covered of an operator's calls: counts of what was run, and of what there is."""
+
+    operator: str
+    layers: int = 0
+    of_layers: int = 0
+    pairs: int = 0
+    of_pairs: int = 0
+    triples: int = 0
+    of_triples: int = 0
+    free: int = 0  # cases that were drawn at random
+    largest: tuple[int, ...] = ()  # the shape of the input with the most elements
+    sum: int = 0  # the longest, in products
+    declined: list[str] = field(default_factory=list)  # what the implementation doesn't offer, in classes
+    seconds: float = 0.0
+
+    def see(self, case: Case, terms: int) -> None:
+        """Note how large a case was."""
+        first = case.inputs[0]
+        if first is not None and first.size > math.prod(self.largest or (0,)):
+            self.largest = first.shape
+        self.sum = max(self.sum, terms)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A case of the plan, before it is made, and which part it is of."""
+
+    recipe: Recipe
+    part: str  # "layer" or "design"
+
+
+class Plan:
+    """The cases of an operator. Each that is yielded must be noted before the next is asked for."""
+
+    def __init__(
+        self,
+        operator: str,
+        dtype: str,
+        seed: int,
+        *,
+        largest: int = LARGEST,
+        only: Mapping[str, frozenset[Any]] | None = None,
+    ) -> None:
+        self.model: Model = MODELS[operator]
+        self.dtype = dtype
+        self.seed = seed
+        self.largest = largest
+        self.only = only or {}
+        self.coverage = Coverage(operator)
+        self.design = Design(self.model, largest, seed)
+        self.design.allow_only(allowed_classes(self.model, self.only))
+        self.layers = [recipe_of(layer, seed) for layer in layers(operator, largest)]
+        self.layers = [recipe for recipe in self.layers if not self.only or fits(recipe.case(dtype), self.only)]
+        self.coverage.of_layers = len(self.layers)
+        self._accepted: Recipe | None = None  # the last that was
+        self._known: set[tuple[str, str]] = set()  # classes that occurred in what was accepted
+        self._turned_down: list[tuple[tuple[str, str], ...]] = []  # classes that are declined, alone or together
+        self._number = 0
+
+    def of_layers(self) -> Iterator[Planned]:
+        """Yield the layers of networks, but for those that are known to be declined."""
+        for recipe in self.layers:
+            if not self._declines(recipe.classes):
+                yield Planned(recipe, "layer")
+
+    def of_design(self) -> Iterator[Planned]:
+        """Yield cases in which every pair and every triple of classes occurs."""
+        for row in self.design.rows():
+            recipe = self._drawn(row)
+            if recipe is None or recipe.work > _OVER * self.largest:
+                self.design.refuse()
+                continue
+            yield Planned(recipe, "design")
+
+    def _drawn(self, row: Row) -> Recipe | None:
+        for _ in range(_REDRAWN if self.only else 1):
+            self._number += 1
+            recipe = drawn(self.model, row, self.seed * 1_000_003 + self._number, self.largest)
+            if not self.only or fits(recipe.case(self.dtype), self.only):
+                return recipe
+        return None
+
+    def ran(self, planned: Planned, case: Case, terms: int) -> None:
+        """Note that a case was run, and not declined."""
+        recipe = planned.recipe
+        self._accepted = recipe
+        self._known.update((name, known) for name, known in recipe.classes.items() if known is not None)
+        self.design.note(recipe.classes)
+        self.coverage.layers += planned.part == "layer"
+        self.coverage.see(case, terms)
+
+    def declined(self, planned: Planned, accepts: Callable[[Case], bool]) -> None:
+        """Find out which class it is, or which of them together, that made the implementation decline a case."""
+        row = {name: known for name, known in planned.recipe.classes.items() if known is not None}
+        base = self._base(accepts)
+        if planned.part == "design":
+            self.design.refuse()
+        if base is None:
+            return
+        culprits = self._culprits(row, base, accepts)
+        if culprits:
+            self._turned_down.append(culprits)
+            self.design.forbid(*culprits)
+            self.coverage.declined = self._words()
+
+    def _base(self, accepts: Callable[[Case], bool]) -> Row | None:
+        """Return the classes of a case that is accepted: the last one, or the simplest of some rank."""
+        if self._accepted is not None:
+            return {name: known for name, known in self._accepted.classes.items() if known is not None}
+        ranks = self.model.by_name["rank"].classes if "rank" in self.model.by_name else [None]
+        for rank in ranks:
+            row = {feature.name: feature.classes[0].name for feature in self.model.counted}
+            row |= {} if rank is None else {"rank": rank.name}
+            recipe = self._drawn(row)
+            if recipe is not None and accepts(recipe.case(self.dtype)):
+                self._accepted = recipe
+                return row
+        return None
+
+    def _culprits(self, row: Row, base: Row, accepts: Callable[[Case], bool]) -> tuple[tuple[str, str], ...]:
+        """Return the fewest classes of `row` that make `base` declined: one, if there is such a one, or some."""
+
+        def declines(changed: list[tuple[str, str]]) -> bool:
+            mixed = {**base, **dict(changed)}
+            recipe = self._drawn(mixed) if self.design.possible(mixed) else None
+            return recipe is not None and recipe.classes == mixed and not accepts(recipe.case(self.dtype))
+
+        different = [(name, known) for name, known in row.items() if base.get(name) != known]
+        unknown = [pair for pair in different if pair not in self._known]
+        for pair in unknown:
+            if declines([pair]):
+                return (pair,)
+        if not declines(different):
+            return ()
+        needed = different
+        for pair in different:  # one after the other is left out that isn't needed
+            fewer = [each for each in needed if each != pair]
+            if declines(fewer):
+                needed = fewer
+        return tuple(needed) if 1 < len(needed) <= _TOGETHER else ()
+
+    def declines(self, case: Case) -> bool:
+        """Whether a case is of classes that are known to be declined."""
+        return bool(self._turned_down) and self._declines(self.model.classes(self.model.read(case)))
+
+    def _declines(self, classes: Mapping[str, str | None]) -> bool:
+        return any(all(classes.get(name) == known for name, known in group) for group in self._turned_down)
+
+    def _words(self) -> list[str]:
+        """Say what is declined, by feature: classes alone, or together with others."""
+        alone: dict[str, list[str]] = {}
+        for group in self._turned_down:
+            if len(group) == 1:
+                alone.setdefault(group[0][0], []).append(group[0][1])
+        said = [f"{name} {' or '.join(known)}" for name, known in alone.items()]
+        together = (group for group in self._turned_down if len(group) > 1)
+        return [*said, *(" with ".join(f"{name} {known}" for name, known in group) for group in together)]
+
+    def counted(self) -> Coverage:
+        """Return the coverage so far."""
+        coverage = self.coverage
+        coverage.pairs, coverage.of_pairs = self.design.pairs
+        coverage.triples, coverage.of_triples = self.design.triples
+        return coverage
+
+
+_TOGETHER = 3  # classes that are declined together, at most: of more, nothing is learned
