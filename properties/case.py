@@ -135,11 +135,16 @@ def literal(array: Array | None) -> str:
         values = " ".join(np.array2string(_spelled(array), separator=", ").split())
     dtype = f"{'ml_dtypes' if array.dtype.kind == 'V' else 'np'}.{array.dtype}"
     text = f"np.array({values}, dtype={dtype})" if array.size else f"np.zeros({array.shape}, dtype={dtype})"
-    if array.size > _SHOWN and array.dtype.kind != "i" and np.count_nonzero(array) <= array.size // 4:
+    if array.size > _SHOWN and array.dtype.kind != "i" and _mostly_zero(array):
         text = f"{_sparse(array)}.reshape({array.shape}).astype({dtype})"
     layout = layout_of(array)
     sides = [(0, 0), (1, 1), *[(0, 0)] * (array.ndim - 2)]
     return _LAID_OUT[layout].format(text=text, sides=sides, shape=array.shape, strides=array.strides)
+
+
+def _mostly_zero(array: Array) -> bool:
+    values = array.astype(np.float64)
+    return np.count_nonzero(values) <= values.size // 4 and not np.signbit(values[values == 0]).any()
 
 
 def _sparse(array: Array) -> str:

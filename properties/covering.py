@@ -144,20 +144,7 @@ class Design:
             best, scratch = row.copy(), row.copy()
             order, least = np.arange(len(row)), np.zeros((len(self.space.cost), len(row)))
             rest = self.allowed, self._seed, self._begun, _TRIES, _ATTEMPTS
-            found = _next_row(
-                best,
-                scratch,
-                order,
-                least,
-                self._open,
-                self._all,
-                *self.space,
-                self.allowed,
-                self._seed,
-                self._begun,
-                _TRIES,
-                _ATTEMPTS,
-            )
+            found = _next_row(best, scratch, order, least, self._open, self._all, *self.space, *rest)
             if not found:
                 return
             classes = {

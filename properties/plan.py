@@ -17,6 +17,7 @@ from properties.models import MODELS, Model, Recipe, Row, drawn
 
 LARGEST = 20_000_000
 """The multiply-adds of a case, at most."""
+_SPARED = 6  # cases of the design are smaller by this factor: there are hundreds of them
 _OVER = 4  # times that: the least sizes of a row's classes may take as much
 _REDRAWN = 12  # times, until a case is within the domain
 
@@ -69,10 +70,10 @@ class Plan:
         self.model: Model = MODELS[operator]
         self.dtype = dtype
         self.seed = seed
-        self.largest = largest
+        self.largest = max(largest // _SPARED, 1)  # of the design's
         self.only = only or {}
         self.coverage = Coverage(operator)
-        self.design = Design(self.model, largest, seed)
+        self.design = Design(self.model, self.largest, seed)
         self.design.allow_only(allowed_classes(self.model, self.only))
         self.layers = [recipe_of(layer, seed) for layer in layers(operator, largest)]
         self.layers = [recipe for recipe in self.layers if not self.only or fits(recipe.case(dtype), self.only)]

@@ -53,9 +53,18 @@ def extend(signal: Array, window: Window, mode: str) -> Array:
 def fold(grad_padded: Array, size: tuple[int, ...], window: Window, mode: str) -> Array:
     """Return the gradient of `signal` in :func:`extend`: each position's goes back to the position that it repeats."""
     for axis, (length, pair) in enumerate(zip(size, window.padding, strict=True), start=2):
-        shape = (*grad_padded.shape[:axis], length, *grad_padded.shape[axis + 1 :])
-        folded = np.zeros(shape, grad_padded.dtype)
-        index: Any = (*[slice(None)] * axis, sources(length, *pair, mode))
-        np.add.at(folded, index, grad_padded)
+        before, _ = pair
+        source = sources(length, *pair, mode)
+        folded = _at(grad_padded, axis, slice(before, before + length)).copy()
+        for position in (*range(before), *range(before + length, len(source))):
+            target = _at(folded, axis, source[position])
+            target += _at(grad_padded, axis, position)
         grad_padded = folded
     return grad_padded
+
+
+def _at(array: Array, axis: int, place: Any) -> Array:
+    """Return a view of `array` at a place of one axis."""
+    index: Any = (*[slice(None)] * axis, place)
+    view: Array = array[(*index, ...)]
+    return view

@@ -66,7 +66,7 @@ class Feature:
         return next(known for known in self.classes if known.name == name)
 
 
-ELEMENT = 64
+ELEMENT = 32
 """The multiply-adds that take as long as all that is done with one element of an array beside them."""
 
 

@@ -14,10 +14,6 @@ from refconv import operators
 from refconv.arguments import Array
 
 
-_SPENT = 8  # one case in so many may be as large as they go
-_SPARED = 40  # the others are smaller by this factor, where their classes let them
-
-
 @dataclass(frozen=True)
 class Recipe:
     """An operator's choices, and the seed of what its arrays hold."""
@@ -81,8 +77,7 @@ def drawn(model: Model, row: Row, seed: int, largest: int) -> Recipe:
         chosen: dict[str, Any] = {}
         for name, own in known.items():
             chosen[name] = own.draw(rng, chosen, row)
-        enough = largest if seed % _SPENT == 0 else largest // _SPARED
-        if model.work(chosen) <= enough or not _narrowed(known, chosen):
+        if model.work(chosen) <= largest or not _narrowed(known, chosen):
             return Recipe(model, chosen, seed)
 
 

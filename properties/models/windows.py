@@ -30,6 +30,8 @@ DIFFERING = "differing"
 """The class of what isn't the same along all axes."""
 RANK = one_of("rank", lambda case: rank_of(case), 2, 1, 3)
 """The number of spatial axes: two are the commonest."""
+_LARGE = {1: (5, 7, 9, 11, 31), 2: (5, 5, 7, 9, 11), 3: (5, 5, 7)}
+"""Kernels that are larger than the commonest."""
 _MOST = {1: 6, 2: 5, 3: 3}  # that a kernel that differs by axis has
 
 
@@ -76,7 +78,6 @@ def kernel_feature(read: Callable[[Case], tuple[int, ...]], *, even: tuple[int, 
     classes = (
         alike("3", 3),
         alike("1", 1),
-        alike("5", 5),
         Class(
             "even",
             draw=lambda rng, chosen, row: (picked(rng, even),) * chosen["rank"],
@@ -85,12 +86,10 @@ def kernel_feature(read: Callable[[Case], tuple[int, ...]], *, even: tuple[int, 
             each_axis=True,
         ),
         Class(
-            "7-",
-            draw=lambda rng, chosen, row: (
-                (picked(rng, {1: (7, 9, 11, 31), 2: (7, 9, 11), 3: (7,)}[chosen["rank"]]),) * chosen["rank"]
-            ),
-            has=lambda given, chosen: len({*given}) == 1 and given[0] >= 7 and given[0] % 2 == 1,
-            least=7,
+            "5-",
+            draw=lambda rng, chosen, row: (picked(rng, _LARGE[chosen["rank"]]),) * chosen["rank"],
+            has=lambda given, chosen: len({*given}) == 1 and given[0] >= 5 and given[0] % 2 == 1,
+            least=5,
             each_axis=True,
         ),
         differing(1, _MOST),
