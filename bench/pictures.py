@@ -12,9 +12,9 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from bench.history import Entry, History
 from bench.intervals import Interval, interval
-from bench.layer import Layer
 from bench.tables import median
 from bench.workloads import SERIES, workload
+from properties.layer import Layer
 
 _CONFIDENCE = 0.95
 _MARKERS = {"forward": "o", "backward": "^"}

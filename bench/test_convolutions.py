@@ -16,10 +16,10 @@ import pytest
 from numba import config
 
 import refconv
-from bench.layer import Layer
 from bench.timing import interleaved
 from bench.workloads import workload
 from properties import content
+from properties.layer import Layer
 from refconv import conv, conv_backward, conv_transpose, dispatch, plans
 from refconv.arguments import Array
 from refconv.geometry import read_window

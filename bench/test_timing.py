@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 import refconv
-from bench.layer import Layer
 from bench.worker import batch, elapsed, prepared
 from bench.workloads import workload
+from properties.layer import Layer
 
 LAYERS = [
     layer

@@ -6,8 +6,8 @@ from functools import cache
 from types import MappingProxyType
 from typing import NamedTuple
 
-from bench.layer import Layer, Shape
-from bench.networks import NETWORKS
+from properties.layer import Layer, Shape
+from properties.networks import NETWORKS
 
 
 class Workload(NamedTuple):

@@ -15,7 +15,7 @@ from oracle.running import InProcess, Runner
 from oracle.search import Extent, Search
 from oracle.subjects import name_of, resolve, source
 from properties.arrays import DTYPES
-from properties.domain import Domain, read_domain
+from properties.domain import Domain, both, read_domain
 from properties.plan import LARGEST
 from refconv import operators as table
 
@@ -104,13 +104,14 @@ def check(
             raise ValueError(f"{name} must be at least 1, got {number}")
     if seconds is not None and not seconds > 0:
         raise ValueError(f"seconds must be positive, got {seconds}")
-    domain = read_domain(only, names)
+    asked = read_domain(only, names)
     if dtype not in DTYPES:
         raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
     chosen = read_arithmetic(arithmetic, dtype)
     began = time.perf_counter()
     runner = runner_of(implementation, arithmetic, isolate, time_limit, memory_limit)
     with contextlib.closing(runner):
+        domain = read_domain(both(asked, {**runner.domain}), names) if runner.domain else asked
         report = Report(
             name_of(implementation), runner.version, dtype, chosen.name, examples, seed, laws=laws, only=domain
         )

@@ -27,6 +27,7 @@ from oracle.deviations import Deviation
 from oracle.running import Call, Outcome, function_name
 from oracle.subjects import LoadError
 from properties import Case
+from properties.domain import tuples
 
 TIME_LIMIT = 20.0
 """Seconds for one call, compiling included."""
@@ -37,7 +38,7 @@ MEMORY_LIMIT = 4 << 30
 LOADING = 300.0
 """Seconds for loading the implementation."""
 
-_REMEMBERED = 2000  # calls
+_REMEMBERED = 1 << 28  # bytes of the calls that are kept, to be run again
 _GLANCE = 0.05  # seconds between two looks at the memory
 _HURRIED = 2.0  # seconds that a call gets at least where others were fast: on a busy machine, memory grows slowly
 _SHOWN = 200  # characters of what was printed
@@ -88,12 +89,13 @@ class Isolated:
             raise LoadError(f"cannot load {subject!r} into a process of its own: that needs Linux or macOS")
         self.time_limit = time_limit
         self.memory_limit = memory_limit
-        self.calls: deque[Call] = deque(maxlen=_REMEMBERED)  # those of the present life
+        self.calls: deque[Call] = deque()  # those of the present life
         self.hurried = False
         self._slowest = 0.0  # seconds that a call took which returned
         self._subject = subject, arithmetic
         self._arena = Arena()
         self._number = 0
+        self._bytes = 0  # of the calls that are kept
         self._reserve: _Process | None = None
         self._process = self._spawn(lives=False)
         self._described: dict[str, Any] | None = None
@@ -116,6 +118,11 @@ class Isolated:
         """Python that makes the implementation."""
         made: str | None = self._description["made"]
         return made
+
+    @property
+    def domain(self) -> dict[str, frozenset[Any]]:
+        """The part of all calls that the implementation says it is for."""
+        return {name: frozenset(map(tuples, values)) for name, values in self._description["domain"].items()}
 
     def offers(self, operator: str, direction: str) -> bool:
         """Whether the implementation has the function."""
@@ -140,7 +147,7 @@ class Isolated:
             "free": free,
             "size": len(self._arena.memory),
         }
-        self.calls.append((case, direction))
+        self._remember(case, direction)
         self._process.silence()
         began = time.perf_counter()
         self._process.send(request)
@@ -152,9 +159,17 @@ class Isolated:
 
         return outcome
 
+    def _remember(self, case: Case, direction: str) -> None:
+        """Keep the call, and of those before it the last, as far as there is room for their arrays."""
+        self.calls.append((case, direction))
+        self._bytes += _size(case)
+        while self._bytes > _REMEMBERED and len(self.calls) > 1:
+            self._bytes -= _size(self.calls.popleft()[0])
+
     def renew(self) -> None:
         """Have the next call run in a life that has seen no other."""
         self.calls.clear()
+        self._bytes = 0
         self._process.end_life()
         if not self._process.has_lives:
             self._process.close()
@@ -441,3 +456,8 @@ def _death(code: int, errors: bytes) -> str:
 
 def _elsewhere(_: Case) -> bool:
     raise NotImplementedError("the predicate is in the implementation's own process")
+
+
+def _size(case: Case) -> int:
+    """Return the bytes of a case's arrays."""
+    return sum(array.nbytes for array in case.arrays.values() if array is not None)

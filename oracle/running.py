@@ -11,6 +11,7 @@ import numpy as np
 from oracle.deviations import Deviation, deviation_of
 from oracle.subjects import version_of
 from properties import Case
+from properties.domain import alternatives
 from refconv.arguments import Array
 
 DIRECTIONS = ("forward", "backward")
@@ -54,6 +55,10 @@ class Runner(Protocol):
     def made(self) -> str | None:
         """Python that makes the implementation; None if it has no name."""
 
+    @property
+    def domain(self) -> Mapping[str, frozenset[Any]]:
+        """The part of all calls that the implementation says it is for."""
+
     hurried: bool  # whether a call that takes much longer than others did is taken to hang
 
     def offers(self, operator: str, direction: str) -> bool:
@@ -79,6 +84,7 @@ class InProcess:
         self.implementation = implementation
         self.made = made
         self.version = version_of(implementation)
+        self.domain = domain_of(implementation)
         self._kept = Kept()
 
     def offers(self, operator: str, direction: str) -> bool:
@@ -100,6 +106,11 @@ class InProcess:
 
     def close(self) -> None:
         """Leave this process as it is."""
+
+
+def domain_of(implementation: object) -> dict[str, frozenset[Any]]:
+    """Return the part of all calls that an implementation says it is for: its attribute `domain`, all by default."""
+    return alternatives(getattr(implementation, "domain", None) or {})
 
 
 def function_name(operator: str, direction: str) -> str:
@@ -155,6 +166,8 @@ def call(implementation: object, case: Case, direction: str, kept: Kept) -> Outc
     before = [_bits(array) for array in arguments.values()]
     _spoil(case, direction)
     try:
+        if not _supports(implementation, case):
+            return Outcome("declined", reason="supports() says no", deviation=deviation)
         results = results_of(function(*arguments.values(), **case.attributes), case, direction)
         again = _again(implementation, function, case, direction, results)
     except Unsupported as refusal:
@@ -179,6 +192,22 @@ def _spoil(case: Case, direction: str) -> None:
     kept = [np.empty(size, np.uint8) for size in sizes for _ in range(_SPOILED)]
     for block in kept:
         block.fill(0xFF)
+
+
+def _supports(implementation: object, case: Case) -> bool:
+    """Ask an implementation that has `supports` whether it takes a case."""
+    supports = getattr(implementation, "supports", None)
+    if supports is None:
+        return True
+    try:
+        answer = supports(case)
+    except Exception as error:
+        raise _NoResultsError(
+            f"supports(case) must return a bool, but raised {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(answer, bool | np.bool_):
+        raise _NoResultsError(f"supports(case) must return a bool, got {type(answer).__name__}")
+    return bool(answer)
 
 
 def _again(

@@ -23,9 +23,10 @@ import numpy as np
 
 from oracle.arena import CLOSED, DEVIATION, Arena, Placed
 from oracle.deviations import Deviation, deviation_of
-from oracle.running import DIRECTIONS, Kept, Outcome, call, function_name, function_of
+from oracle.running import DIRECTIONS, Kept, Outcome, call, domain_of, function_name, function_of
 from oracle.subjects import LoadError, load, source, version_of
 from properties import Case
+from properties.domain import tuples
 from refconv import operators
 
 _LIBC = ctypes.CDLL(None)
@@ -119,7 +120,8 @@ def _described(implementation: object, deviations: tuple[Deviation, ...]) -> dic
         {field.name: getattr(known, field.name) for field in dataclasses.fields(known) if field.name != "matches"}
         for known in deviations
     ]
-    return {"offered": offered, "version": version_of(implementation), "deviations": fields}
+    domain = {name: list(values) for name, values in domain_of(implementation).items()}
+    return {"offered": offered, "version": version_of(implementation), "deviations": fields, "domain": domain}
 
 
 def _serve(channel: socket.socket, arena: Arena, implementation: object, deviations: tuple[Deviation, ...]) -> None:
@@ -166,11 +168,6 @@ def _looked_over(outcome: Outcome, request: dict[str, Any], arena: Arena, before
         return outcome
     changed = np.flatnonzero(np.frombuffer(after, np.uint8) != np.frombuffer(before, np.uint8))
     return Outcome("faulty", reason=f"wrote {changed.size} bytes outside of its arguments")
-
-
-def tuples(value: Any) -> Any:
-    """Return a value as it was before JSON made lists of its tuples."""
-    return tuple(map(tuples, value)) if isinstance(value, list) else value
 
 
 def _flush() -> None:

@@ -320,7 +320,7 @@ def _next_row(
                             if not opened[a, b, c] or not (allowed[a] and allowed[b] and allowed[c]):
                                 continue
                             most, done = -1, 0
-                            for attempt in range(attempts):
+                            for _attempt in range(attempts):
                                 row[:] = -1
                                 row[one], row[two] = a, b
                                 if not possible[a, b, c] or not _fits(

@@ -35,18 +35,32 @@ def read_domain(only: Domain | None, names: Iterable[str]) -> dict[str, frozense
         For a name that none of the operators has, or no alternatives.
     """
     names = list(names)
-    read = {}
-    for name, given in (only or {}).items():
-        known = sorted({word for operator in names for word in words_of(operator)})
+    read = alternatives(only or {})
+    known = sorted({word for operator in names for word in words_of(operator)})
+    for name, values in read.items():
         if name not in known:
             raise DomainError(f"only must name some of {', '.join(known)}, got {name!r}")
-        alternatives = frozenset(given if isinstance(given, set | frozenset) else [_hashable(given)])
-        if not alternatives:
+        if not values:
             raise DomainError(f"only must leave some {name}, got none")
-        read[name] = alternatives
     for operator in names:
         allowed_classes(MODELS[operator], read)
     return read
+
+
+def alternatives(domain: Domain) -> dict[str, frozenset[Any]]:
+    """Return the values of each entry of a domain: those of a set, or the one that is given."""
+    if not isinstance(domain, Mapping):
+        raise DomainError(f"a domain must be a mapping, got {type(domain).__name__}")
+    return {
+        name: frozenset(given if isinstance(given, set | frozenset) else [tuples(given)])
+        for name, given in domain.items()
+    }
+
+
+def both(one: Mapping[str, frozenset[Any]], other: Mapping[str, frozenset[Any]]) -> dict[str, frozenset[Any]]:
+    """Return what is in both of two domains."""
+    names = {**one, **other}
+    return {name: one.get(name, other.get(name)) & other.get(name, one.get(name)) for name in names}  # type: ignore[operator]  # one of them has it
 
 
 def words_of(operator: str) -> list[str]:
@@ -54,8 +68,9 @@ def words_of(operator: str) -> list[str]:
     return ["rank", *operators[operator].attributes, *(feature.name for feature in MODELS[operator].counted)]
 
 
-def _hashable(value: object) -> Any:
-    return tuple(map(_hashable, value)) if isinstance(value, list | tuple) else value
+def tuples(value: object) -> Any:
+    """Return a value with tuples in place of its lists, as it was before JSON made these of them."""
+    return tuple(map(tuples, value)) if isinstance(value, list | tuple) else value
 
 
 def allowed_classes(model: Model, only: Mapping[str, frozenset[Any]]) -> dict[str, set[str]]:

@@ -41,7 +41,7 @@ def _outputs(case: Case) -> tuple[int, ...]:
 
 
 def _groups(case: Case) -> int:
-    return int(case.attributes.get("groups", 1))  # type: ignore[call-overload]  # an int
+    return int(case.attributes.get("groups", 1))  # type: ignore[call-overload, no-any-return]  # an int
 
 
 def _per_in(case: Case) -> int:
@@ -87,12 +87,12 @@ def _most(chosen: Choices, room: int) -> int:
     return room // 3 if chosen.get("padding_mode", "zeros") != "zeros" else room // 2
 
 
-def _seen(sides: list[tuple[int, int]], chosen: Choices) -> list[tuple[int, int]]:
+def seen(sides: list[tuple[int, int]], chosen: Choices) -> list[tuple[int, int]]:
     """Return the padding of each axis, none where it would be all that the taps fall on: zeros prove nothing."""
     if chosen.get("padding_mode", "zeros") != "zeros":
         return sides
-    moves = (chosen[name] for name in ("positions", "stride", "kernel", "dilation"))
-    axes = zip(sides, *moves, _room(chosen), strict=True)
+    dilation = chosen.get("dilation") or (1,) * chosen["rank"]
+    axes = zip(sides, chosen["positions"], chosen["stride"], chosen["kernel"], dilation, _room(chosen), strict=True)
     return [(0, 0) if _blind(*axis) else axis[0] for axis in axes]
 
 
@@ -111,7 +111,7 @@ def _inside(rng: Generator, chosen: dict[str, Any], row: Row) -> tuple[tuple[int
     if not any(map(any, sides)):
         place = max(range(len(sides)), key=lambda axis: _room(chosen)[axis])
         sides[place] = (1, 1)
-    sides = _seen(sides, chosen)
+    sides = seen(sides, chosen)
     if not any(map(any, sides)):
         sides[_longest(chosen)] = (1, 1)
     return tuple(sides)
@@ -128,8 +128,8 @@ def _beyond(rng: Generator, chosen: dict[str, Any], row: Row) -> tuple[tuple[int
         low, high = max(extent // 2, 1) + 1, _most(chosen, room)
         side = int(rng.integers(low, min(high, low + extent) + 1)) if low <= high else min(extent // 2, high)
         sides.append((side, side))
-    seen = _seen(sides, chosen)
-    return tuple(seen if _deepest(seen, chosen) else sides)
+    fewer = seen(sides, chosen)
+    return tuple(fewer if _deepest(fewer, chosen) else sides)
 
 
 def _one_sided(rng: Generator, chosen: dict[str, Any], row: Row) -> tuple[tuple[int, int], ...]:
@@ -142,7 +142,7 @@ def _one_sided(rng: Generator, chosen: dict[str, Any], row: Row) -> tuple[tuple[
     if all(before == after for before, after in sides):
         place = max(range(len(sides)), key=lambda axis: _room(chosen)[axis])
         sides[place] = picked(rng, [(0, 1), (1, 0)])
-    sides = _seen(sides, chosen)
+    sides = seen(sides, chosen)
     if all(before == after for before, after in sides):
         sides[_longest(chosen)] = picked(rng, [(0, 1), (1, 0)])
     return tuple(sides)
@@ -203,7 +203,8 @@ def _positions(*ranges: str, read: Callable[[Case], tuple[int, ...]] = _outputs)
                 shape = (*(1,) * (len(shape) - 1), max(prod(shape), least))
             return shape
 
-        return replace(known, draw=draw, up_to=known.up_to and (lambda most: deep(known.up_to(most))))
+        narrow = known.up_to
+        return replace(known, draw=draw, up_to=None if narrow is None else lambda most: deep(narrow(most)))
 
     return Feature(plain.name, tuple(map(deep, plain.classes)), plain.read)
 
@@ -359,6 +360,18 @@ def _transposed_strides() -> Feature:
     return replace(plain, classes=(two, one, windows.alike("3-6", 3, 4, 5, 6), wide, differing))
 
 
+def _cropped(rng: Generator, chosen: dict[str, Any], row: Row) -> tuple[tuple[int, int], ...]:
+    """Draw a padding inside: mostly what leaves an output as long as the input, times the stride."""
+    steps = zip(windows.extents(chosen), chosen["stride"], strict=True)
+    sides = [((extent - step + 1) // 2,) * 2 for extent, step in steps]
+    fits = all(1 <= side <= room // 2 for (side, _), room in zip(sides, _room(chosen), strict=True))
+    usual = fits and rng.random() < 0.7 and seen(sides, chosen) == sides and not _deepest(sides, chosen)
+    return tuple(sides) if usual else _inside(rng, chosen, row)
+
+
+_CROPPINGS = tuple(replace(known, draw=_cropped) if known.name == "inside" else known for known in _PADDINGS)
+
+
 def _within(limits: Callable[[Choices], tuple[tuple[int, int], ...]]) -> Callable[..., tuple[int, ...]]:
     """Return what draws a number of each axis up to its limit, of one axis at least as many as the other limit says."""
 
@@ -429,8 +442,8 @@ CONV_TRANSPOSE = Model(
         _transposed_strides(),
         _transposed_kernels(),
         windows.dilation_feature(lambda case: windows.entries(case, "dilation")),
-        _positions("17-256", "1", "2-16", "257-1024", "1025-70000", read=_sources),
-        _padding(),
+        _positions("17-1024", "1", "2-16", "1025-70000", read=_sources),
+        _padding(_CROPPINGS),
         _output_padding(),
         BIAS,
         IN_FULL,
@@ -481,7 +494,7 @@ LOCALLY_CONNECTED = Model(
         windows.kernel_feature(_kernel),
         windows.dilation_feature(lambda case: windows.entries(case, "dilation")),
         windows.stride_feature(lambda case: windows.entries(case, "stride")),
-        _positions("17-256", "1", "2-16", "257-1024", "1025-4096"),
+        _positions("17-1024", "1", "2-16", "1025-4096"),
         _padding(),
         windows.slack_feature(_read_slack),
         BIAS,

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from bench.history import HistoryError, differences, gathered, read, write
-from bench.layer import Layer
 from bench.measuring import Task, Timing, Turn
 from bench.settings import Settings
+from properties.layer import Layer
 
 
 def test_what_is_written_is_read(some_history, tmp_path):

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import refconv
-from bench.layer import Layer
 from bench.measuring import Measuring, NothingError, Task
 from bench.side import EndedError, Here
 from oracle import Unsupported, subject
+from properties.layer import Layer
 
 CONV = Task(Layer("conv", ((1, 2, 6), (3, 2, 3))), "forward", "float32")
 BACKWARD = CONV._replace(direction="backward")

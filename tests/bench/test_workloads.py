@@ -15,6 +15,13 @@ def test_every_operator_has_a_layer():
     assert [layer.operator for layer in workload("operators").layers] == list(operators)
 
 
+@pytest.mark.parametrize("layer", workload("operators").layers, ids=str)
+def test_a_layer_s_case_is_one_of_the_operator_s(layer):
+    case = layer.of_batch(2).case("float32", 1)
+    assert case.refusal("backward") is None
+    assert case.grad_output.shape == layer.of_batch(2).output
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_layers_are_told_apart_by_name(name):
     names = [str(layer) for layer in workload(name).layers]

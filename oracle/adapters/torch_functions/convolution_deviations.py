@@ -84,6 +84,19 @@ def _conv_of_one_channel(case: Case) -> bool:
     return _gathers_one_channel(case, _input(case), case.grad_output)
 
 
+def _strided_of_one_channel(case: Case) -> bool:
+    """Whether oneDNN correlates a batch of one channel in channels-last order, with a stride along some axis."""
+    input = _input(case)
+    return (
+        case.dtype == np.float32
+        and input.shape[1] == 1
+        and len(input) > 1
+        and input.ndim > 3
+        and _declared(input)
+        and max(_window(case).stride) > 1
+    )
+
+
 def _conv_transpose_to_one_channel(case: Case) -> bool:
     return _gathers_one_channel(case, case.grad_output, _input(case))
 
@@ -118,6 +131,10 @@ _ONE_CHANNEL = """import torch
 x = torch.arange(1.0, 5.0).as_strided((2, 1, 2, 1), (2, 1, 1, 1))  # channels-last
 w = torch.arange(1.0, 10.0).reshape(1, 1, 3, 3)
 print(torch.nn.functional.conv2d(x, w, stride=(1, 2), padding=1).flatten())  # should be 21, 12, 47, 26"""
+_STRIDED_OF_ONE_CHANNEL = """import torch
+x = torch.ones(2, 1, 3, 88, 22).as_strided((2, 1, 3, 88, 22), (5808, 1, 1936, 22, 1))  # channels-last
+y = torch.nn.functional.conv3d(x, torch.ones(1, 1, 1, 1, 2), stride=(2, 3, 1))
+print((y != 2).sum())  # should be 0"""
 _TO_ONE_CHANNEL = """import torch
 x = torch.ones(2, 1, 2, 1, requires_grad=True)
 w = torch.arange(1.0, 10.0).as_strided((1, 1, 3, 3), (9, 1, 3, 1))  # channels-last
@@ -162,6 +179,17 @@ DEVIATIONS = (
         _VERSIONS,
         "conv(input[2, 1, 2, 1], weight[1, 1, 3, 3], stride=(1, 2), padding=1)",
         _ONE_CHANNEL,
+    ),
+    Deviation(
+        "conv",
+        "forward",
+        _strided_of_one_channel,
+        "output of one input channel in channels-last order, with a stride, is wrong for many sizes, or memory beyond "
+        "it is overwritten",
+        _VERSIONS,
+        "conv(input[2, 1, 3, 88, 22], weight[1, 1, 1, 1, 2], stride=(2, 3, 1))",
+        _STRIDED_OF_ONE_CHANNEL,
+        crashes=True,
     ),
     Deviation(
         "conv_transpose",

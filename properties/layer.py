@@ -1,4 +1,4 @@
-"""One layer of a workload: what it computes on, how much work that is at least, and a case of it."""
+"""One layer of a network: what it computes on, how much work that is at least, and a case of it."""
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.random import Generator
 
-from properties import Case, content
+from properties.arrays import content
+from properties.case import Case
 from properties.filling import Described, Filling
 from refconv import Operator, max_pool, operators
 from refconv.arguments import Array
@@ -109,9 +110,13 @@ class Layer(NamedTuple):
 
 @cache
 def _output(layer: Layer) -> Shape:
-    """Return what the reference makes of an empty batch, which costs nothing."""
+    """Return what the reference makes of an empty batch, which costs nothing but where the weights are copied."""
     if layer.operator in _KEEP_THEIR_SHAPE:
         return layer.input
+    if layer.operator in ("linear", "locally_connected"):
+        assert layer.weight is not None
+        own = layer.weight[: len(layer.input) - 1]  # weight (out, *output, in, *kernel)
+        return (*layer.input[:-1], layer.weight[0]) if layer.operator == "linear" else (layer.input[0], *own)
     empty = [
         None if shape is None else np.broadcast_to(np.int64(0) if name in layer.integers else np.float32(0), shape)
         for name, shape in zip(layer.row.inputs, layer.of_batch(0).shapes, strict=False)

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from bench.layer import Layer
-from bench.workloads import workload
+from properties.layer import Layer
+from properties.layers import layers
+from refconv import operators
 
 CONV = Layer("conv", ((2, 4, 5, 6), (8, 2, 3, 3)), (("stride", 2), ("padding", 1), ("groups", 2)))
 
@@ -34,9 +35,9 @@ def test_an_integer_has_no_gradient_that_is_written():
     assert pooled.bytes_moved("backward", 4) == 4 * (4 + 4 + 16 + 4)
 
 
-@pytest.mark.parametrize("layer", workload("operators").layers, ids=str)
-def test_a_case_is_one_of_the_operator_s(layer):
-    layer = layer.of_batch(2)
+@pytest.mark.parametrize("operator", operators)
+def test_a_case_is_one_of_the_operator_s(operator):
+    layer = layers(operator, 10_000)[0].of_batch(2)
     case = layer.case("float32", 1)
     assert case.refusal("backward") is None
     (output, *_) = case.reference("forward")

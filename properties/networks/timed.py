@@ -1,77 +1,9 @@
-"""Well-known networks, as the layers that an image of theirs passes through.
+"""Well-known networks whose layers are timed: their convolutions, norms, pools and linear layers.
 
-A network is a function of a :class:`Builder`, which notes each layer and carries the shape of what comes out of it.
-Their multiply-adds are those that are published (``tests/bench/test_networks.py``).
+Their multiply-adds are those that are published (``tests/properties/test_networks.py``).
 """
 
-from collections.abc import Callable, Mapping
-from math import prod
-from types import MappingProxyType
-from typing import Any
-
-from bench.layer import Layer, Shape
-
-
-class Builder:
-    """Notes the layers of a network, in the order in which they are run."""
-
-    def __init__(self, channels: int, *size: int) -> None:
-        self.shape: Shape = (1, channels, *size)
-        self.layers: list[Layer] = []
-
-    @property
-    def channels(self) -> int:
-        """The channels of what came out last."""
-        return self.shape[1]
-
-    def conv(self, channels: int, kernel: int, stride: int = 1, padding: int | None = None, groups: int = 1) -> None:
-        """Convolve to so many channels; by default a stride of 1 keeps the size."""
-        weight = (channels, self.channels // groups, *[kernel] * (len(self.shape) - 2))
-        attributes = {"stride": stride, "padding": kernel // 2 if padding is None else padding, "groups": groups}
-        self._add("conv", weight, None, **attributes)
-
-    def up(self, channels: int) -> None:
-        """Double the size by a transposed convolution."""
-        self._add("conv_transpose", (self.channels, channels, 2, 2), (channels,), stride=2)
-
-    def norm(self) -> None:
-        """Normalize by the batch."""
-        self._add("batch_norm", *[(self.channels,)] * 4)
-
-    def pool(self, kernel: int, stride: int, padding: int = 0, *, ceil_mode: bool = False) -> None:
-        """Take maxima."""
-        self._add("max_pool", kernel_size=kernel, stride=stride, padding=padding, ceil_mode=ceil_mode)
-
-    def average(self, kernel: int) -> None:
-        """Take means of windows that tile."""
-        self._add("avg_pool", kernel_size=kernel)
-
-    def adapt(self, size: int = 1) -> None:
-        """Take means, down to `size`."""
-        self._add("adaptive_avg_pool", output_size=size)
-
-    def upsample(self) -> None:
-        """Double the size by bilinear interpolation."""
-        self._add("upsample", scale_factor=2, mode="linear")
-
-    def linear(self, features: int) -> None:
-        """Connect all that there is with so many features."""
-        self.shape = (1, prod(self.shape))
-        self._add("linear", (features, self.channels), (features,))
-
-    def conv_norm(self, channels: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
-        """Convolve and normalize."""
-        self.conv(channels, kernel, stride, groups=groups)
-        self.norm()
-
-    def concatenated(self, channels: int) -> None:
-        """Go on with so many channels: other branches have joined."""
-        self.shape = (1, channels, *self.shape[2:])
-
-    def _add(self, operator: str, *others: Shape | None, **attributes: Any) -> None:
-        layer = Layer(operator, (self.shape, *others), tuple(attributes.items()))
-        self.layers.append(layer)
-        self.shape = layer.output
+from properties.networks.builder import Builder
 
 
 def lenet5() -> Builder:
@@ -242,11 +174,4 @@ def unet() -> Builder:
     return net
 
 
-NETWORKS: Mapping[str, Callable[[], Builder]] = MappingProxyType(
-    {
-        network.__name__: network
-        for network in (
-            lenet5, alexnet, vgg16, googlenet, resnet50, resnext50, densenet121, mobilenet, unet,
-        )
-    }
-)  # fmt: skip
+TIMED = (lenet5, alexnet, vgg16, googlenet, resnet50, resnext50, densenet121, mobilenet, unet)
