@@ -10,6 +10,7 @@ from hypothesis.database import InMemoryExampleDatabase
 ANYWHERE = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("default", **ANYWHERE)
 settings.register_profile("ci", **ANYWHERE, derandomize=True, print_blob=True)
+settings.register_profile("quick", **ANYWHERE, max_examples=15)
 settings.register_profile("few", parent=settings.get_profile("ci"), max_examples=15)  # where loops aren't compiled
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if "CI" in os.environ else "default"))
 

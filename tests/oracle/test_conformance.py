@@ -7,6 +7,8 @@ import pytest
 import oracle
 import refconv
 
+pytestmark = pytest.mark.slow
+
 MINE = """
 import numpy as np
 import oracle

@@ -171,6 +171,7 @@ def test_what_fails_is_shrunk(function, largest):
     assert sum(array.size for array in failure.case.inputs if array is not None) <= largest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_reference_conforms_to_itself(dtype):
     report = oracle.check(refconv, dtype=dtype)
@@ -188,6 +189,7 @@ def forced(function):
     return call
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_fast_path_conforms_to_the_definition(dtype):
     names = ["conv", "conv_transpose", "linear"]
