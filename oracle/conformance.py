@@ -2,12 +2,14 @@
 
 import random
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import settings
 
 from oracle.checking import read_names
+from oracle.drawing import by_seed_alone
 from oracle.judge import read_arithmetic
 from oracle.law_search import LawSearch
 from oracle.report import Report
@@ -45,7 +47,8 @@ def conformance_tests(
     What the implementation lacks is skipped, with the reason; a failure shows the report of :func:`oracle.check`.
     Hypothesis's profile says how many cases there are (`max_examples`; a law is checked on a fifth of them), whether
     they are the same each time (`derandomize`), and where failing ones are kept. ``--refconv-examples``,
-    ``--refconv-seed`` and ``--refconv-xfails`` are options of pytest.
+    ``--refconv-seed`` and ``--refconv-xfails`` are options of pytest. A seed that is given gives the same cases,
+    whatever failed before.
 
     Parameters
     ----------
@@ -148,9 +151,11 @@ class _Tested:
         import pytest
 
         __tracebackhide__ = True
-        examples, seed = _examples_and_seed(request.config)
+        examples, given = _examples_and_seed(request.config)
+        seed = _default_seed() if given is None else given
         report = Report(self.name, self.runner.version, self.dtype, self.arithmetic.name, examples, seed, laws=laws)
-        search(report, examples, seed)
+        with nullcontext() if given is None else by_seed_alone():
+            search(report, examples, seed)
         report.complete = True
         if report.failures or (report.undecided and not laws):
             first = str(report.failures[0]) if report.failures else report.undecided[0].declined_words
@@ -161,16 +166,20 @@ class _Tested:
             pytest.skip(f"the law says nothing about the cases of seed {seed}")
 
 
-def _examples_and_seed(config: "pytest.Config") -> tuple[int, int]:
-    """Return how many cases there are, and which: by the options, or else by Hypothesis's profile."""
-    profile = settings.get_profile(settings.get_current_profile_name())
-    examples = config.getoption("refconv_examples", None) or profile.max_examples
-    seed = config.getoption("refconv_seed", None)
-    if seed is None:
-        seed = config.getoption("hypothesis_seed", None)
-    if seed is None:
-        seed = 0 if profile.derandomize else random.SystemRandom().getrandbits(32)
-    return examples, int(seed)
+def _examples_and_seed(config: "pytest.Config") -> tuple[int, int | None]:
+    """Return how many cases there are, and by which seed: as the options say; None if they don't."""
+    examples = config.getoption("refconv_examples", None) or _profile().max_examples
+    seeds = (config.getoption(name, None) for name in ("refconv_seed", "hypothesis_seed"))
+    return examples, next((int(seed) for seed in seeds if seed is not None), None)
+
+
+def _default_seed() -> int:
+    """Return the seed of a run that is given none."""
+    return 0 if _profile().derandomize else random.SystemRandom().getrandbits(32)
+
+
+def _profile() -> settings:
+    return settings.get_profile(settings.get_current_profile_name())
 
 
 def _require_some(tested: _Tested, names: list[str]) -> None:

@@ -1,6 +1,8 @@
 """How Hypothesis is asked for cases, and where it keeps those that failed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from hashlib import blake2b
 
 from hypothesis import HealthCheck, Phase, Verbosity, settings
@@ -8,10 +10,22 @@ from hypothesis.database import ExampleDatabase
 
 from properties import Case
 
+_keeping = ContextVar("keeping", default=True)
+
+
+@contextmanager
+def by_seed_alone() -> Iterator[None]:
+    """Have no search in it begin with what failed before, nor keep what fails: its seed says which cases there are."""
+    before = _keeping.set(False)
+    try:
+        yield
+    finally:
+        _keeping.reset(before)
+
 
 def searching(examples: int, phases: Iterable[Phase], label: str | None = None) -> settings:
     """Return the settings of a search; what fails is kept under `label` in the database of the current profile."""
-    database = settings.default.database  # type: ignore[union-attr]  # it is never None
+    database = settings.default.database if _keeping.get() else None  # type: ignore[union-attr]  # it is never None
     return settings(
         max_examples=examples,
         phases=list(phases),

@@ -5,7 +5,7 @@ once may give one number to the code of different dtypes, and run the wrong one 
 what it holds, and is written before the index that names it. A cache that can't be read or written raises an error
 there, if only at import: here it costs the time to compile, and is said once. And code with and without bounds checks
 shares an entry there. Edits of this file, and of those with whose operations and tuples loops of others are compiled,
-are noticed.
+are noticed. What another processor's code, or another version's, is kept beside is compiled anew, which is logged once.
 
 Loops that sum long rows are `summing`: the order of the sum is the compiler's, so that it can be vectorised; it is the
 same in every call, since a row is summed by one thread. Nothing is assumed of NaN or infinity.
@@ -48,13 +48,13 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def helper(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile `function` into the loops that call it; Python can't."""
-    return _compiled(function, forceinline=True, no_cpython_wrapper=True)
+    """Compile `function` into the loops that call it."""
+    return _compiled(function, forceinline=True)
 
 
 def summing(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile `function` as :func:`helper` does, its sums in whatever order is fast."""
-    return _compiled(function, forceinline=True, no_cpython_wrapper=True, fastmath={"reassoc", "nsz", "contract"})
+    return _compiled(function, forceinline=True, fastmath={"reassoc", "nsz", "contract"})
 
 
 def _compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
@@ -80,7 +80,29 @@ class _Unkept:
             _log.warning("compiled code can't be kept, so that every process compiles it anew: %s", reason)
 
 
+class _Passed:
+    """What is logged, once, where the machine code that is kept isn't for here; a usual thing, so no warning."""
+
+    said = False
+
+    @classmethod
+    def over(cls, whose: str) -> None:
+        if not cls.said:
+            cls.said = True
+            _log.info("code that was compiled %s is passed over, and compiled anew", whose)
+
+
 class _Files(IndexDataCacheFile):  # type: ignore[misc]  # Numba has no types
+    def load(self, key: Any) -> Any:
+        data = super().load(key)
+        if data is None and Path(self._index_path).exists():
+            known = self._load_index()
+            if not known:
+                _Passed.over("by another version")
+            elif all(processor != key[1] for _, processor, _ in known):
+                _Passed.over("for another processor")
+        return data
+
     def save(self, key: Any, data: Any) -> None:
         name = f"{self._index_name}.{sha256(repr((self._source_stamp, key)).encode()).hexdigest()[:16]}.nbc"
         self._save_data(name, data)

@@ -9,6 +9,8 @@ import pytest
 
 from refconv import operators
 
+pytestmark = pytest.mark.slow
+
 MINE = """
 import refconv
 from refconv import conv_backward

@@ -1,9 +1,13 @@
 """Conformance tests as a stranger has them: a class in a test module of their own, and pytest's options."""
 
+import os
+
 import pytest
 
 import oracle
 import refconv
+
+pytestmark = pytest.mark.slow
 
 MINE = """
 import numpy as np
@@ -26,6 +30,18 @@ FLIPPED = MINE.format(weight="np.flip(weight, range(2, weight.ndim))", operators
 IMPULSE = "TestMine::test_law[conv-forward-impulse_gives_the_rotated_kernel]"
 SHIFTS = "TestMine::test_law[conv-forward-kernel_of_one_tap_shifts]"
 DEFINITION = "TestMine::test_definition[conv-forward]"
+
+
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")  # pytest cuts lines to the terminal's width, where CI isn't set
+
+
+@pytest.fixture
+def live(monkeypatch):
+    """Where Hypothesis keeps a database."""
+    for name in [name for name in os.environ if name.endswith("CI")]:
+        monkeypatch.delenv(name)
 
 
 def run(pytester, source, *options):
@@ -66,11 +82,29 @@ def test_tests_are_chosen_by_words(pytester):
     assert result.parseoutcomes()["passed"] == 1
 
 
-def test_a_seed_gives_the_same_cases_and_is_told(pytester):
-    told = [run(pytester, FLIPPED, "-k", "definition", "--refconv-seed", "7").stdout.str() for _ in range(2)]
-    reports = [text[text.index("mine: float32") : text.index("mine doesn't conform")] for text in told]
-    assert ", seed 7\n" in reports[0]
-    assert reports[0] == reports[1]
+def report_of(result):
+    text = result.stdout.str()
+    return text[text.index("mine: float32") : text.index("mine doesn't conform")]
+
+
+@pytest.mark.parametrize(
+    ("option", "in_ci"), [("--refconv-seed", False), ("--hypothesis-seed", False), ("--refconv-seed", True)]
+)
+def test_a_seed_gives_the_same_cases_and_is_told(pytester, monkeypatch, live, option, in_ci):
+    if in_ci:
+        monkeypatch.setenv("CI", "true")
+    pytester.makepyfile(test_mine=FLIPPED)
+    runs = [option, "7"], [], [option, "7"]  # what failed is kept of the second
+    told, _, again = (report_of(pytester.runpytest_subprocess("-k", "definition", *seed)) for seed in runs)
+    assert ", seed 7\n" in told
+    assert told == again
+
+
+def test_without_a_seed_what_failed_is_run_first(pytester, live):
+    pytester.makepyfile(test_mine=FLIPPED)
+    _, again = (report_of(pytester.runpytest_subprocess("-k", "definition")) for _ in range(2))
+    (row,) = [line.split() for line in again.splitlines() if line.startswith("conv  ")]
+    assert row[:3] == ["conv", "forward", "1"]
 
 
 def test_the_profile_says_how_many_cases_and_whether_they_are_the_same(pytester):

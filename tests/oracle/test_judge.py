@@ -175,11 +175,35 @@ def test_results_of_zero_are_vacuous_unless_there_is_nothing_to_compute_with():
     zero = case(weight=np.zeros_like(WEIGHT))
     assert oracle.compare(refconv, zero, directions=["forward"]).vacuous
     assert oracle.compare(refconv, zero).vacuous
+    assert oracle.compare(refconv, zero, directions=["backward"]).vacuous  # the input's gradient, not the weight's
     empty = Case("conv", (INPUT[:0], WEIGHT, None), ATTRIBUTES, OUTPUT[:0])
     for direction in ("forward", "backward"):
         judged = oracle.compare(refconv, empty, directions=[direction])
         assert judged.empty
         assert not judged.vacuous
+
+
+def test_results_below_zero_are_not_vacuous():
+    assert not verdict(-OUTPUT, case(weight=-WEIGHT)).vacuous
+
+
+def test_a_case_is_exact_where_all_of_its_results_are():
+    of = case(weight=WEIGHT + np.float32(0.1))
+    judged = oracle.compare(refconv, of, directions=["backward"])  # the weight's gradient is of integers
+    assert judged.passed
+    assert not judged.exact
+
+
+def test_what_gave_no_result_has_no_error():
+    def refusing(*_, **__):
+        raise oracle.Unsupported("not yet")
+
+    def raising(*_, **__):
+        raise RuntimeError
+
+    given = [oracle.subject(conv=refusing), oracle.subject(conv=raising), oracle.subject(relu=refconv.relu)]
+    judged = [oracle.compare(subject, case(), directions=["forward"]) for subject in given]
+    assert [(each.status, each.worst) for each in judged] == [("declined", 0), ("failed", 0), ("absent", 0)]
 
 
 def test_modified_inputs_are_named_even_if_the_result_is_right():

@@ -57,6 +57,7 @@ def test_all_laws_hold_for_the_reference(operator):
     assert sum(tally.cases for tally in report.tallies) > 15 * len(LAWS[operator]) / 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float64", "float16", "bfloat16"])
 @pytest.mark.parametrize("operator", ["linear", "max_pool", "batch_norm", "softmax"])
 def test_laws_hold_in_other_dtypes(operator, dtype):
@@ -81,6 +82,7 @@ def test_each_law_says_what_it_is_and_why():
 WRONG = [variant for variant in CATALOGUE[::25] if "arguments not checked" not in variant.name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", WRONG, ids=lambda variant: variant.key)
 def test_a_wrong_variant_breaks_a_law(variant):
     name = function_name(variant.operator, variant.direction)

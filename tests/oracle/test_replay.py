@@ -15,6 +15,8 @@ import pytest
 import oracle
 from oracle.files import keep
 
+pytestmark = pytest.mark.slow
+
 REFCONV = str(Path(sys.executable).with_name("refconv"))
 MINE = """
 import os, time

@@ -6,6 +6,7 @@ import pytest
 
 import oracle
 import refconv
+from oracle.report import Tally
 
 
 def shifted(input, weight, bias=None, **attributes):
@@ -119,3 +120,24 @@ def test_html_escapes_what_implementations_say(failed, tmp_path):
 def test_a_failure_reads_alone(failed):
     failure = failed.failures[0]
     assert str(failure) == f"{failure.reason}  {failure.case!r}"
+
+
+@pytest.mark.parametrize(
+    ("promised", "worst", "bits", "said"),
+    [
+        (24, 0.0, None, None),
+        (24, 0.5, 24, None),  # no more than the dtype has
+        (24, 2.0, 24, None),
+        (24, 2.0**4, 21, None),
+        (24, 2.0**5, 20, "20 bits of 24: TF32 or float16?"),
+        (24, 2.0**14, 11, "11 bits of 24: TF32 or float16?"),
+        (24, 2.0**15, 10, "10 bits of 24: TF32 or float16?"),
+        (24, 2.0**16, 9, "9 bits of 24: bfloat16?"),
+        (24, 2.0**17, 8, "8 bits of 24: bfloat16?"),
+        (11, 2.0, 11, "11 bits of 24: TF32 or float16?"),
+    ],
+)
+def test_the_bits_are_those_of_a_unit_roundoff_twice_whose_bound_is_the_worst_error(promised, worst, bits, said):
+    tally = Tally("conv", "forward", promised, worst=worst)
+    assert tally.bits == bits
+    assert tally.imprecision == said

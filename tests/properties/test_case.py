@@ -1,7 +1,7 @@
 import ml_dtypes
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.vendor.pretty import pretty
 
@@ -15,6 +15,7 @@ def evaluate(text):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_a_literal_gives_the_same_bits_in_the_same_layout(dtype, data):
     case = data.draw(cases("conv", dtype=dtype))

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oracle.judge import expectation
@@ -19,6 +19,7 @@ def test_every_operator_has_a_strategy():
 
 @OPERATORS
 @pytest.mark.parametrize("dtype", DTYPES)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_arrays_have_the_dtype_that_was_asked_for(operator, dtype, data):
     case = data.draw(cases(operator, dtype=dtype))

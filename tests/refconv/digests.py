@@ -1,14 +1,18 @@
 """Print what each operator's results hash to, a line for each operator, direction and dtype.
 
-A program of its own, since what matters is what a new process gets: ``python digests.py [DTYPE ...]``. Arrays are long
-enough for vectors and their remainders, and for threads.
+A program of its own, since what matters is what a new process gets: ``python digests.py [DTYPE ...] [OPERATOR ...]``,
+in that order; with the word ``apart``, operators from the last to the first, and arrays whose elements don't lie side by
+side. Arrays are long enough for vectors and their remainders, and for threads. After them come the functions that the
+object of a compiled loop holds beside its own: there must be none.
 """
 
+import gc
 import hashlib
 import sys
 import zlib
 
 import numpy as np
+from numba.core.registry import CPUDispatcher
 
 import refconv
 
@@ -77,7 +81,15 @@ def _array(what, shape, dtype, rng):
     return (abs(values) if what == "variances" else values).astype(dtype)
 
 
-def digests(dtype, names=CALLS):
+def side_by_side(array):
+    return array
+
+
+def apart(array):
+    return np.repeat(array, 2, -1)[..., ::2] if array.ndim else array
+
+
+def digests(dtype, names=CALLS, lay_out=side_by_side):
     """Return them by operator and direction."""
     found = {}
     for name in names:
@@ -85,10 +97,11 @@ def digests(dtype, names=CALLS):
         hashes = hashlib.sha256(), hashlib.sha256()
         row = refconv.operators[name]
         for inputs, attributes in CALLS[name]:
-            arrays = [_array(each, inputs[0], dtype, rng) for each in inputs]
+            arrays = [lay_out(_array(each, inputs[0], dtype, rng)) for each in inputs]
             returned = row.forward(*arrays, **attributes)
             outputs = returned if isinstance(returned, tuple) else (returned,)
-            grads = row.backward(rng.standard_normal(outputs[0].shape).astype(dtype), *arrays, **attributes)
+            grad_output = rng.standard_normal(outputs[0].shape).astype(dtype)
+            grads = row.backward(lay_out(grad_output), *arrays, **attributes)
             for hash_, results in zip(hashes, (outputs, grads), strict=True):
                 for result in results:
                     hash_.update(b"" if result is None else np.ascontiguousarray(result).tobytes())
@@ -97,8 +110,34 @@ def digests(dtype, names=CALLS):
     return found
 
 
+def loops():
+    """Return what of refconv Numba compiles."""
+    found = [each for each in gc.get_objects() if isinstance(each, CPUDispatcher)]
+    return [each for each in found if each.py_func.__module__.startswith("refconv.")]
+
+
+def shared_functions():
+    """Return the functions that objects define beside their own: which copy of one runs, the process would decide."""
+    return [
+        f"{loop.py_func.__name__} defines {function.name}"
+        for loop in loops()
+        for compiled in loop.overloads.values()
+        for function in compiled.library.get_defined_functions()
+        if function.name not in {compiled.fndesc.mangled_name, compiled.fndesc.llvm_cpython_wrapper_name}
+        and not function.name.startswith("_ZN5numba2np8arrayobj")  # which reckon with indices alone
+    ]
+
+
 if __name__ == "__main__":
     assert set(CALLS) == set(refconv.operators)
-    for dtype in sys.argv[1:] or ("float32", "float64"):
-        for key, digest in digests(dtype).items():
+    words = sys.argv[1:]
+    names = [word for word in words if word in CALLS] or list(CALLS)
+    if "apart" in words:
+        names, lay_out = names[::-1], apart
+    else:
+        lay_out = side_by_side
+    for dtype in [word for word in words if word not in {"apart", *CALLS}] or ("float32", "float64"):
+        for key, digest in digests(dtype, names, lay_out).items():
             print(key, digest)
+    for line in shared_functions():
+        print(line)

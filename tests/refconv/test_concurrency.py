@@ -8,9 +8,12 @@ import textwrap
 import pytest
 from numba import config
 
-pytestmark = pytest.mark.skipif(
-    bool(config.DISABLE_JIT or config.BOUNDSCHECK), reason="runs where code is compiled as users do"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        bool(config.DISABLE_JIT or config.BOUNDSCHECK), reason="runs where code is compiled as users do"
+    ),
+]
 SETUP = """
 import hashlib, multiprocessing, os, sys, threading, warnings
 import numpy as np

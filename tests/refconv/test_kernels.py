@@ -14,9 +14,12 @@ from numba.core.errors import NumbaError
 
 from refconv import kernels
 
-pytestmark = pytest.mark.skipif(
-    bool(config.DISABLE_JIT or config.BOUNDSCHECK), reason="runs where code is compiled as users do"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        bool(config.DISABLE_JIT or config.BOUNDSCHECK), reason="runs where code is compiled as users do"
+    ),
+]
 
 CALL = """
 import sys

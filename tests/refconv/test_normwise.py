@@ -40,9 +40,10 @@ def test_an_fft_keeps_the_bound_that_it_breaks_element_by_element(scale):
     assert broken or scale == 1
 
 
-def test_the_bounds_by_hand():
-    x, w = np.array([[[3.0, 0.0, 0.0, 4.0]]]), np.array([[[2.0]]])
-    unit, levels, norms = 2.0**-24 + 2.0**-53, 1 + 1 + 2, 5.0 * 2
+@pytest.mark.parametrize("scale", [1.0, 2.0**-10])
+def test_the_bounds_by_hand(scale):
+    x, w = np.array([[[3.0, 0.0, 0.0, 4.0]]]) * scale, np.array([[[2.0]]])
+    unit, levels, norms = 2.0**-24 + 2.0**-53, 1 + 1 + 2, 5.0 * scale * 2
     bound = bound_of(x, w)
     assert bound.rigorous[0, 0] == pytest.approx([unit * (1100 + 20 * levels + 1) * norms] * 4, rel=1e-9)
     assert bound.statistical[0, 0] == pytest.approx([unit * levels * norms] * 4, rel=1e-9)

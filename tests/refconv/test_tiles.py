@@ -65,6 +65,7 @@ def test_a_vector_is_as_long_as_a_register(dtype):
     assert width_of(np.zeros(1, dtype)) == tiles.BYTES // np.dtype(dtype).itemsize
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     bool(config.DISABLE_JIT) or platform.machine() != "x86_64", reason="runs where x86 code is compiled"
 )

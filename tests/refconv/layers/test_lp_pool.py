@@ -103,6 +103,17 @@ def test_beside_an_infinite_norm_gradients_have_their_bound():
     assert bound.limit.max() < 1e-5
 
 
+def test_an_infinity_in_another_window_has_no_part_in_a_bound():
+    attributes = {"norm_type": 2.0, "kernel_size": 2, "stride": None, "ceil_mode": True}
+    x, grad_output = np.array([[[-np.inf, 0.0, 3.0]]]), np.array([[[0.0, 1.0]]])  # the last window holds 3 alone
+    with np.errstate(all="ignore"):
+        output, grads = lp_pool(x, **attributes), lp_pool_backward(grad_output, x, **attributes)
+        bound = lp_pool_bound(ARITHMETICS["float32"], output, x, **attributes)
+        (gradient,) = lp_pool_backward_bound(ARITHMETICS["float32"], grads, grad_output, x, **attributes)
+    assert 0 < bound.limit[0, 0, 1] < 1e-5
+    assert 0 < gradient.limit[0, 0, 2] < 1e-5
+
+
 def test_an_infinite_norm_has_no_rounding_errors():
     attributes = {"norm_type": math.inf, "kernel_size": 2, "stride": None, "ceil_mode": False}
     bound = lp_pool_bound(ARITHMETICS["float64"], np.array([[[4.0, 5.0]]]), X, **attributes)
