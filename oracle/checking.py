@@ -16,7 +16,6 @@ from oracle.search import Extent, Search
 from oracle.subjects import name_of, resolve, source
 from properties.arrays import DTYPES
 from properties.domain import Domain, both, read_domain
-from properties.plan import LARGEST
 from refconv import operators as table
 
 Progress = Callable[[Report], None]
@@ -31,7 +30,7 @@ def check(
     seconds: float | None = None,
     seed: int = 0,
     only: Domain | None = None,
-    largest: int = LARGEST,
+    largest: int | None = None,
     arithmetic: str | None = None,
     laws: bool = False,
     isolate: bool = False,
@@ -67,8 +66,9 @@ def check(
     only : mapping, optional
         A domain: the check, and its verdict, are of that part of all calls alone. ``{"rank": 2, "groups": 1}``: the
         rank, attributes and features of the models, each with a value, or a set of them.
-    largest : int
-        The multiply-adds of a case, at most; an element of an array counts as some.
+    largest : int, optional
+        The multiply-adds of a case, at most, of which an element of an array counts as some; by default 20 million, and
+        a twentieth of that where `examples` are given.
     arithmetic : str, optional
         One of ``refconv.ARITHMETICS``, by whose error bounds to judge; by default that of `dtype`.
     laws : bool

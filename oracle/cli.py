@@ -24,7 +24,6 @@ from oracle.subjects import LoadError
 from oracle.terminal import show
 from properties import LAWS
 from properties.arrays import DTYPES
-from properties.plan import LARGEST
 from refconv import ARITHMETICS, operators
 
 CASES = Path(".refconv")
@@ -123,9 +122,8 @@ def _running(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--largest",
     type=click.IntRange(min=1),
-    default=LARGEST,
-    show_default=True,
-    help="Multiply-adds of a case, at most.",
+    metavar="N",
+    help="Multiply-adds of a case, at most; 20 million, or a twentieth of that with --examples.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the generated cases.")
 @click.option(
@@ -147,7 +145,7 @@ def check_command(
     examples: int | None,
     seconds: float | None,
     only: dict[str, set[object]],
-    largest: int,
+    largest: int | None,
     seed: int,
     laws: bool,
     isolate: bool,

@@ -81,7 +81,7 @@ class LawSearch:
         plan = Plan(
             self.operator, self.report.dtype, seed, largest=max(extent.largest // _SMALLER, 1), only=extent.only
         )
-        of_layers, of_design, free = extent.shares(len(plan.layers))
+        of_layers, of_design, free = extent.shares(plan.coverage.of_layers)
         self._planned(laws, islice(plan.of_layers(), of_layers), plan, tally, extent)
         self._planned(laws, islice(plan.of_design(), _ROWS if of_design is None else of_design), plan, tally, extent)
         if self.first is None and free:

@@ -43,6 +43,7 @@ STEERED = 5
 """One case in so many is steered towards a large error: half of these are what Hypothesis makes of the others."""
 SENSELESS = 6
 """One small case in so many is also made into a call that makes no sense."""
+_QUICK = 20  # the cases of a check of so and so many are smaller by this factor
 _SMALL = 1000  # elements, all arrays together
 ANSWERED = 100
 """Such calls among which the smallest is sought that is answered."""
@@ -64,9 +65,14 @@ class Extent(NamedTuple):
     """How much is searched: the number of cases, the sizes, the part of all calls, and when to stop."""
 
     examples: int | None = None  # by default the whole plan, and `FREE` others
-    largest: int = LARGEST  # multiply-adds of a case
+    most: int | None = None  # multiply-adds of a case
     only: Mapping[str, frozenset[Any]] = MappingProxyType({})
     until: float = math.inf  # by ``time.perf_counter``
+
+    @property
+    def largest(self) -> int:
+        """The multiply-adds of a case, at most: where only some cases are asked for, they are small."""
+        return self.most or (LARGEST if self.examples is None else LARGEST // _QUICK)
 
     def shares(self, layers: int) -> tuple[int | None, int | None, int]:
         """Return how many layers, cases of the design, and others there are: of few cases, half are others."""
@@ -128,7 +134,7 @@ class Search:
         self.extent = extent
         plan = Plan(self.operator, self.report.dtype, seed, largest=extent.largest, only=extent.only)
         self.report.coverage.append(plan.coverage)
-        of_layers, of_design, free = extent.shares(len(plan.layers))
+        of_layers, of_design, free = extent.shares(plan.coverage.of_layers)
         try:
             self._planned(islice(plan.of_layers(), of_layers), plan, seed)
             self._planned(islice(plan.of_design(), of_design), plan, seed)

@@ -14,6 +14,7 @@ from properties.case import Case
 from properties.filling import Described, Filling
 from refconv import Operator, max_pool, operators
 from refconv.arguments import Array
+from refconv.geometry import output_size, read_window
 
 Shape = tuple[int, ...]
 _SUMS = frozenset({"conv", "conv_transpose", "locally_connected", "linear"})
@@ -117,6 +118,12 @@ def _output(layer: Layer) -> Shape:
         assert layer.weight is not None
         own = layer.weight[: len(layer.input) - 1]  # weight (out, *output, in, *kernel)
         return (*layer.input[:-1], layer.weight[0]) if layer.operator == "linear" else (layer.input[0], *own)
+    if layer.operator == "conv":
+        assert layer.weight is not None
+        attributes = {**layer.row.attributes, **dict(layer.attributes)}
+        given = {name: attributes[name] for name in ("stride", "padding", "dilation")}
+        window = read_window(layer.weight[2:], **given, words=True)
+        return (layer.input[0], layer.weight[0], *output_size(layer.input[2:], window))
     empty = [
         None if shape is None else np.broadcast_to(np.int64(0) if name in layer.integers else np.float32(0), shape)
         for name, shape in zip(layer.row.inputs, layer.of_batch(0).shapes, strict=False)

@@ -75,9 +75,8 @@ class Plan:
         self.coverage = Coverage(operator)
         self.design = Design(self.model, self.largest, seed)
         self.design.allow_only(allowed_classes(self.model, self.only))
-        self.layers = [recipe_of(layer, seed) for layer in layers(operator, largest)]
-        self.layers = [recipe for recipe in self.layers if not self.only or fits(recipe.case(dtype), self.only)]
-        self.coverage.of_layers = len(self.layers)
+        self._layers = layers(operator, largest)
+        self.coverage.of_layers = len(self._layers)
         self._accepted: Recipe | None = None  # the last that was
         self._known: set[tuple[str, str]] = set()  # classes that occurred in what was accepted
         self._turned_down: list[tuple[tuple[str, str], ...]] = []  # classes that are declined, alone or together
@@ -85,8 +84,11 @@ class Plan:
 
     def of_layers(self) -> Iterator[Planned]:
         """Yield the layers of networks, but for those that are known to be declined."""
-        for recipe in self.layers:
-            if not self._declines(recipe.classes):
+        for layer in self._layers:
+            recipe = recipe_of(layer, self.seed)
+            if self.only and not fits(recipe.case(self.dtype), self.only):
+                self.coverage.of_layers -= 1
+            elif not self._declines(recipe.classes):
                 yield Planned(recipe, "layer")
 
     def of_design(self) -> Iterator[Planned]:

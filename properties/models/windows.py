@@ -139,7 +139,6 @@ def lengths(rng: Generator, total: int, rank: int, low: int = 1) -> tuple[int, .
 
 def positions_feature(read: Callable[[Case], tuple[int, ...]], *ranges: str, name: str = "positions") -> Feature:
     """Return the feature of how many positions there are, all axes together; the value is the length of each."""
-
     return Feature(name, tuple(_plane(known, *bounds_of(known)) for known in ranges), read)
 
 
