@@ -51,8 +51,10 @@ _WHOLE = 256  # parts, by which what may be cut away is counted
 def layers(operator: str, largest: int) -> tuple[Layer, ...]:
     """Return the distinct calls that networks make of `operator`, the commonest first.
 
-    Each takes no more than `largest` multiply-adds, an element of its largest array counting as `ELEMENT` of them,
-    unless it would be cut below 4 positions along an axis, 8 channels of a group, or 32 groups, where it has as many.
+    Each takes no more than `largest` multiply-adds, or a part of that where it isn't among the commonest, an element of
+    its largest array counting as `ELEMENT` of them. Nothing is cut below 4 positions along an axis, 8 channels of a
+    group, or 32 groups: what takes too much even so is kept. Those that are the same once they are cut are one, which
+    comes where the commonest of them does.
     """
     return _layers(operator, largest)
 

@@ -38,13 +38,17 @@ def test_every_layer_that_is_timed_is_among_them():
 
 
 @pytest.mark.parametrize("operator", operators)
-def test_they_are_distinct_and_the_commonest_come_first(operator):
-    for largest in (WHOLE, LARGEST):
-        found = layers(operator, largest)
-        assert len(calls(operator, largest)) == len(found)
-        times = [layer.times for layer in found]
-        assert times == sorted(times, reverse=True)
-    assert sum(layer.times for layer in layers(operator, WHOLE)) == sum(layer.times for layer in found)
+def test_they_are_distinct(operator):
+    whole, cut = (layers(operator, largest) for largest in (WHOLE, LARGEST))
+    assert len(calls(operator, WHOLE)) == len(whole) >= len(cut) == len(calls(operator, LARGEST))
+    assert sum(layer.times for layer in whole) == sum(layer.times for layer in cut)
+
+
+@pytest.mark.parametrize("operator", operators)
+def test_the_commonest_come_first(operator):
+    times = [layer.times for layer in layers(operator, WHOLE)]
+    assert times == sorted(times, reverse=True)
+    assert layers(operator, LARGEST)[0].times >= times[0]
 
 
 def test_the_same_call_spelled_otherwise_is_one():
@@ -59,11 +63,13 @@ def test_the_same_call_spelled_otherwise_is_one():
 @pytest.mark.parametrize("largest", [LARGEST, 10 * LARGEST])
 def test_they_are_cut_to_what_a_case_may_take(operator, largest):
     for layer in layers(operator, largest):
-        if not too_wide(layer):
-            assert layer.multiply_adds("forward") <= largest, str(layer)
-            assert max(math.prod(shape) for shape in (*layer.shapes, layer.output) if shape) <= largest // ELEMENT, str(
-                layer
-            )
+        assert work(layer) <= largest or too_wide(layer), str(layer)
+
+
+def work(layer):
+    """Return the multiply-adds of a layer, or what its largest array counts as."""
+    shapes = [shape for shape in (*layer.shapes, layer.output) if shape is not None]
+    return max(layer.multiply_adds("forward"), ELEMENT * max(map(math.prod, shapes)))
 
 
 def too_wide(layer):
@@ -75,7 +81,7 @@ def too_wide(layer):
 
 def test_what_fits_is_not_cut():
     whole, cut = (calls("conv", largest) for largest in (WHOLE, 10 * LARGEST))
-    small = [call for call, layer in whole.items() if layer.multiply_adds("forward") <= 10**5]
+    small = [call for call, layer in whole.items() if work(layer) <= LARGEST // 2]
     assert len(small) > 10
     assert all(call in cut for call in small)
 

@@ -1,7 +1,8 @@
 """`max_pool`, `adaptive_max_pool`, `max_unpool` and `lp_pool`."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch.nn.functional as F
 from oracle.deviations import Deviation
 from oracle.running import Unsupported
 from properties import Case
+from refconv.arguments import Array
 from refconv.geometry import Window, output_size, read_pool_window
 
 _MAX_POOL: Mapping[int, Callable[..., Any]] = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
@@ -33,30 +35,26 @@ def _max_pool(
     return_indices: bool,
 ) -> Any:
     window = read_pool_window(kernel_size, input.ndim - 2, stride=stride, padding=padding, dilation=dilation)
-    sides = tuple(before for before, _ in window.padding)
-    halves = zip(window.padding, window.kernel, strict=True)
-    if all(before == after <= kernel // 2 for (before, after), kernel in halves):
-        pool = _MAX_POOL[input.ndim - 2]
-        found = pool(input, window.kernel, window.stride, sides, window.dilation, ceil_mode, return_indices)
-        return _outside_as_none(found, input, window) if return_indices else found
+    if _takes(window):
+        pool, sides = _MAX_POOL[input.ndim - 2], tuple(before for before, _ in window.padding)
+        return pool(input, window.kernel, window.stride, sides, window.dilation, ceil_mode, return_indices)
     return _max_pool_of_padded(input, window, ceil_mode, return_indices)
 
 
-def _outside_as_none(found: Any, input: Any, window: Window) -> Any:
-    """Give -1 to windows that hold only padding, whose index PyTorch leaves open."""
-    output, indices = found
-    return output, indices.masked_fill(_blind(output, input, window), -1)
+def _takes(window: Window) -> bool:
+    """Whether PyTorch takes such windows: padding on both sides alike, of half a window."""
+    halves = zip(window.padding, window.kernel, strict=True)
+    return all(before == after <= kernel // 2 for (before, after), kernel in halves)
 
 
-def _blind(output: Any, input: Any, window: Window) -> Any:
+def _blind(size: Sequence[int], outputs: Sequence[int], window: Window) -> Array:
     """Return where a window has no tap inside the input."""
-    blind = torch.zeros(output.shape[2:], dtype=torch.bool, device=input.device)
-    for axis, length in enumerate(input.shape[2:]):
-        begins = torch.arange(output.shape[2 + axis], device=input.device) * window.stride[axis]
-        taps = torch.arange(window.kernel[axis], device=input.device) * window.dilation[axis]
-        positions = begins[:, None] - window.padding[axis][0] + taps
+    blind = np.zeros(outputs, bool)
+    for axis, (length, windows) in enumerate(zip(size, outputs, strict=True)):
+        taps = np.arange(window.kernel[axis]) * window.dilation[axis] - window.padding[axis][0]
+        positions = np.arange(windows)[:, None] * window.stride[axis] + taps
         unseen = ((positions < 0) | (positions >= length)).all(1)
-        blind |= unseen.reshape(-1, *(1,) * (input.ndim - 3 - axis))
+        blind |= unseen.reshape(-1, *(1,) * (len(size) - 1 - axis))
     return blind
 
 
@@ -82,7 +80,8 @@ def _max_pool_of_padded(input: Any, window: Window, ceil_mode: bool, return_indi
         places = places // padded.shape[2 + axis]
         translated = translated + along * strides
         strides *= input.shape[2 + axis]
-    return output, translated.masked_fill(_blind(output, input, window), -1)
+    blind = torch.from_numpy(_blind(input.shape[2:], size, window)).to(input.device)
+    return output, translated.masked_fill(blind, -1)
 
 
 def _adaptive_max_pool(input: Any, *, output_size: Any) -> Any:
@@ -161,11 +160,73 @@ def _holds_minus_infinity(case: Case) -> bool:
     return last and bool(np.isneginf(input.astype(np.float64)).any())
 
 
+def _sees_padding_alone(case: Case) -> bool:
+    """Whether a window that PyTorch takes has no tap inside the input."""
+    (input,) = case.inputs
+    assert input is not None
+    size, outputs = input.shape[2:], case.grad_output.shape[2:]
+    attributes = {name: case.attributes[name] for name in ("stride", "padding", "dilation")}
+    window = read_pool_window(case.attributes["kernel_size"], len(size), **attributes)
+    return _takes(window) and bool(_blind(size, outputs, window).any())
+
+
+def _gives_an_index_outside(case: Case) -> bool:
+    return bool(case.attributes["return_indices"]) and _sees_padding_alone(case)
+
+
+def _indices_apart(case: Case) -> bool:
+    """Whether the spatial axes of `indices` can't be viewed as one."""
+    _, indices = case.inputs
+    assert indices is not None
+    if min(indices.strides, default=0) < 0 or not indices.size:  # PyTorch is handed a copy of negative strides
+        return False
+    spatial = zip(indices.shape[2:], indices.strides[2:], strict=True)
+    axes = [(length, stride) for length, stride in spatial if length > 1]
+    return any(outer != length * inner for (_, outer), (length, inner) in pairwise(axes))
+
+
+_OUTSIDE = """import torch
+
+x = torch.ones(1, 1, 1)
+print(torch.nn.functional.max_pool1d(x, 2, 1, 1, 2, return_indices=True)[1].item())  # should be -1"""
+_WRITES_OUTSIDE = """import torch
+
+x = torch.ones(1, 1, 1, 10**7, requires_grad=True)
+torch.nn.functional.max_pool2d(x, (2, 1), 1, (1, 0), (2, 1)).sum().backward()"""
+_TRANSPOSED = """import torch
+
+x = torch.zeros(1, 1, 2, 2, requires_grad=True)
+i = torch.arange(4).reshape(1, 1, 2, 2).transpose(2, 3)
+torch.ops.aten.max_unpool2d(x, i, (2, 2)).sum().backward()"""
 _FIRST_OF_ALL = """import torch
 
 x = torch.full((1, 2, 2, 1, 1), -torch.inf).contiguous(memory_format=torch.channels_last_3d)
 print(torch.nn.functional.max_pool3d(x, 1, return_indices=True)[1].flatten())  # should be 0, 1, 0, 1"""
 _FAULTS = (
+    (
+        "max_pool",
+        ("forward",),
+        _gives_an_index_outside,
+        "the index of a window that sees nothing but padding is beyond the axis",
+        "max_pool(input[1, 1, 1], kernel_size=2, stride=1, padding=1, dilation=2, return_indices=True)",
+        _OUTSIDE,
+    ),
+    (
+        "max_pool",
+        ("backward",),
+        _sees_padding_alone,
+        "writes beyond the axis, and beyond the gradient, where a window sees nothing but padding",
+        "max_pool(input[1, 1, 1], kernel_size=2, stride=1, padding=1, dilation=2)",
+        _WRITES_OUTSIDE,
+    ),
+    (
+        "max_unpool",
+        ("backward",),
+        _indices_apart,
+        "raises that a view is impossible where the spatial axes of indices can't be viewed as one",
+        "max_unpool(input[1, 1, 2, 2], indices[1, 1, 2, 2], output_size=2), indices transposed",
+        _TRANSPOSED,
+    ),
     (
         "max_pool",
         ("forward", "backward"),
@@ -192,7 +253,7 @@ _FAULTS = (
     ),
 )
 DEVIATIONS = tuple(
-    Deviation(operator, direction, matches, reason, "2.13.0 (CPU)", smallest, script)
+    Deviation(operator, direction, matches, reason, "2.13.0 (CPU)", smallest, script, crashes=script == _WRITES_OUTSIDE)
     for operator, directions, matches, reason, smallest, script in _FAULTS
     for direction in directions
 )

@@ -59,6 +59,13 @@ def test_same_is_pytorch_s_own():
     assert Torch().conv(input, weight, **attributes).tolist() == [[[11, 11, 11, 11, 1]]]
 
 
+@pytest.mark.parametrize(("padding", "index"), [(1, 2), ([(1, 2)], -1)])
+def test_the_index_of_a_window_of_padding_is_pytorch_s_own_where_it_pads(padding, index):
+    attributes = {"kernel_size": 2, "stride": 1, "padding": padding, "dilation": 3, "ceil_mode": False}
+    _, indices = Torch().max_pool(np.array([[[1.0, 2.0]]]), **attributes, return_indices=True)
+    assert indices[0, 0, 0] == index  # in an input of length 2
+
+
 @pytest.mark.parametrize("tf32", [False, True])
 def test_tf32_is_switched_during_a_call_alone(tf32):
     switches = (torch.backends.cudnn, torch.backends.cuda.matmul)

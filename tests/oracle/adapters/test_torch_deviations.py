@@ -5,15 +5,26 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+
+from oracle.deviations import deviation_of
+from properties import Case
+from refconv import conv, max_pool
 
 torch = pytest.importorskip("torch", reason="needs PyTorch")
 
+from oracle.adapters.torch import Torch  # noqa: E402  # needs PyTorch
 from oracle.adapters.torch_functions import DEVIATIONS  # noqa: E402  # needs PyTorch no more than this does
 
 SHOWN = {
     "conv forward crashes": (-11, ""),
     "conv backward crashes": (-11, ""),
+    "conv forward overruns": (-11, ""),
+    "conv backward overruns": (-11, ""),
+    "conv_transpose backward overruns": (-11, ""),
+    "max_pool backward writes": (-11, ""),
+    "max_unpool backward raises": (1, "view size is not compatible"),
     "conv backward raises": (1, "slow_conv2d: grad_weight must be contiguous"),
     "conv_transpose backward raises": (1, "grad_weight needs to be contiguous"),
     "instance_norm forward raises": (1, "select(): index 0 out of range"),
@@ -41,3 +52,43 @@ def test_a_script_shows_it(deviation):
         printed = [float(number) for number in re.findall(r"-?[\d.]+(?:e[+-]\d+)?", run.stdout)]
         assert len(printed) == len(numbers)
         assert printed != numbers
+
+
+def channels_last(*shape):
+    return np.moveaxis(np.zeros((shape[0], *shape[2:], shape[1]), np.float32), -1, 1)
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride", "dilation", "known"),
+    [
+        ((8201, 2), (1, 2), (8200, 1), 1, True),  # rows that no window sees are copied, too
+        ((88, 88), (1, 3), (3, 1), (2, 1), True),
+        ((20, 88, 8), (1, 1, 2), (3, 3, 1), 1, True),
+        ((88, 40, 3), (3, 2, 2), (1, 3, 1), (2, 1, 1), True),
+        ((88, 88), (3, 3), (3, 1), 1, False),  # no stride exceeds its kernel
+        ((88, 88), (1, 3), (3, 1), (1, 2), False),  # a dilated row of taps isn't taken at once
+        ((88, 88), (2, 3), (3, 1), 1, False),  # all taps are
+        ((8, 8), (1, 3), (3, 1), 1, False),  # a page holds the input
+    ],
+)
+@pytest.mark.parametrize("channels", [1, 2])
+def test_an_overrun_is_known_of_one_channel_where_a_stride_exceeds_its_kernel(
+    size, kernel, stride, dilation, known, channels
+):
+    input, weight = channels_last(2, channels, *size), np.zeros((1, channels, *kernel), np.float32)
+    output = conv(input, weight, stride=stride, dilation=dilation)
+    attributes = {"stride": stride, "padding": 0, "dilation": dilation, "groups": 1, "padding_mode": "zeros"}
+    found = deviation_of(Torch(), Case("conv", (input, weight, None), attributes, output), "forward")
+    assert (found is not None and found.crashes) == (known and channels == 1)
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+@pytest.mark.parametrize(("padding", "dilation", "known"), [(1, 3, True), (1, 2, False), ([(1, 2)], 4, False)])
+def test_an_index_outside_is_known_where_pytorch_is_handed_a_window_of_padding(padding, dilation, known, direction):
+    input = np.ones((1, 1, 2), np.float32)
+    attributes = {"kernel_size": 2, "stride": 1, "padding": padding, "dilation": dilation, "ceil_mode": False}
+    output = max_pool(input, **attributes)
+    case = Case("max_pool", (input,), {**attributes, "return_indices": True}, output)
+    found = deviation_of(Torch(), case, direction)
+    assert (found is not None) == known
+    assert not known or found.crashes == (direction == "backward")
