@@ -144,7 +144,7 @@ def literal(array: Array | None) -> str:
 
 def _mostly_zero(array: Array) -> bool:
     values = array.astype(np.float64)
-    return np.count_nonzero(values) <= values.size // 4 and not np.signbit(values[values == 0]).any()
+    return bool(np.count_nonzero(values) <= values.size // 4 and not np.signbit(values[values == 0]).any())
 
 
 def _sparse(array: Array) -> str:

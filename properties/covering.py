@@ -52,11 +52,12 @@ def space_of(model: Model, largest: int) -> Space:
         for feature in features:
             for known in feature.classes if feature.name in names else ():
                 each = number[feature.name, known.name]
+                size = names.count(feature.name) * math.log2(known.least)
                 if not known.each_axis or not ranks:
-                    cost[kind, each] = math.log2(known.least)
+                    cost[kind, each] = size
                     continue
                 for place, rank in ranks:
-                    pair_cost[kind, place, each] = pair_cost[kind, each, place] = rank * math.log2(known.least)
+                    pair_cost[kind, place, each] = pair_cost[kind, each, place] = rank * size
     budget = np.array([math.log2(largest / factor) for factor, _ in model.costs])
     possible = np.ones((total, total, total), np.bool_)
     for place in range(len(features)):  # a feature has one class

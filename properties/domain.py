@@ -159,7 +159,7 @@ def _rank(case: Case) -> int:
 def _same(given: object, value: Any, rank: int) -> bool:
     """Whether two values of an attribute mean the same: an int is one for each axis, a number before and after."""
     if given == value or isinstance(given, str | bool | None) or isinstance(value, str | bool | None):
-        return given == value
+        return bool(given == value)
     try:
         one, other = (_spread(each, rank) for each in (given, value))
     except ValueError:

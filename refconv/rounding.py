@@ -57,7 +57,7 @@ class Rounded:
         return other if isinstance(other, Rounded) else exactly(np.asarray(other, np.float64), self.arithmetic)
 
     def _rounded(self, value: Array, error: Array, units: float = 1) -> "Rounded":
-        size = abs(value)
+        size = np.where(np.isinf(value), 0, abs(value))  # an infinity isn't rounded
         flushed = np.where(size < self.arithmetic.flushed, size, 0)  # subnormals may be
         total = error + units * self.unit * (size + error) + flushed
         if self.arithmetic.stored:

@@ -135,7 +135,7 @@ def number_in(rng: Generator, low: int, high: int) -> int:
     if low == high or rng.random() < 0.7:
         known = edges(low, high)
         return known[int(rng.integers(len(known)))]
-    return int(round(math.exp(rng.uniform(math.log(max(low, 1)), math.log(high)))))
+    return round(math.exp(rng.uniform(math.log(max(low, 1)), math.log(high))))
 
 
 def bounds_of(name: str) -> tuple[int, int]:
@@ -195,7 +195,7 @@ def among(name: str, *values: Any) -> Class:
 
 
 def uncounted(name: str, draw: Callable[[Generator, dict[str, Any], Row], Any], read: Callable[[Case], Any]) -> Feature:
-    """Return a feature that makes no difference of its own, but has a value: how far the last window is from the end."""
+    """Return a feature that makes no difference of its own, but has a value: positions beyond the last window."""
     return Feature(name, (Class("any", draw, lambda value, chosen: True),), read, counted=False)
 
 

@@ -20,7 +20,7 @@ _BLOCK = 64  # bytes: a line of the cache, and more than any vector register
 
 
 def filled(contents: Contents, shape: tuple[int, ...], terms: int) -> Array:
-    """Return an array of a kind of content; as wide as it goes, of integers whose sums of so many products are exact."""
+    """Return an array of a kind of content; wide integers are such that sums of so many products are exact."""
     rng, dtype, kind = contents
     if kind != WIDE_INTEGERS:
         return content(kind, shape, dtype, rng)

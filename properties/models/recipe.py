@@ -14,6 +14,9 @@ from refconv import operators
 from refconv.arguments import Array
 
 
+_NARROWED = 60  # times that a size's range is: some draws can't get as small as their class
+
+
 @dataclass(frozen=True)
 class Recipe:
     """An operator's choices, and the seed of what its arrays hold."""
@@ -67,18 +70,19 @@ class Recipe:
 
 
 def drawn(model: Model, row: Row, seed: int, largest: int) -> Recipe:
-    """Draw a value of each class in `row`; sizes are the smaller ones of their classes where there is too much to do."""
+    """Draw a value of each class in `row`; sizes are the smaller ones of their classes where there is much to do."""
     known = {
         feature.name: feature.named(row[feature.name]) if feature.counted else feature.classes[0]
         for feature in model.features
     }
-    while True:
+    for _ in range(_NARROWED):
         rng = seeded(seed, 0)
         chosen: dict[str, Any] = {}
         for name, own in known.items():
             chosen[name] = own.draw(rng, chosen, row)
         if model.work(chosen) <= largest or not _narrowed(known, chosen):
-            return Recipe(model, chosen, seed)
+            break
+    return Recipe(model, chosen, seed)
 
 
 def _narrowed(known: dict[str, Class], chosen: Mapping[str, Any]) -> bool:

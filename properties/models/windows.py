@@ -122,7 +122,7 @@ def extents(chosen: Choices) -> tuple[int, ...]:
 
 
 def lengths(rng: Generator, total: int, rank: int, low: int = 1) -> tuple[int, ...]:
-    """Return the lengths of `rank` axes with about `total` positions, from `low` to `total`, longer and shorter ones."""
+    """Return the lengths of `rank` axes with about `total` positions, from `low` to `total`, some longer than others."""
     for _ in range(20):
         left, drawn = total, []
         for axis in range(rank - 1, 0, -1):
@@ -171,11 +171,6 @@ IN_FULL = uncounted("in full", lambda rng, chosen, row: bool(rng.integers(2)), l
 def _in_full(case: Case) -> bool:
     names = ("stride", "kernel_size", "padding", "dilation", "output_size", "size", "scale_factor")
     return any(isinstance(case.attributes.get(name), tuple | list) for name in names)
-
-
-def grid(rank: int, value: object) -> Any:
-    """Return a number for each axis."""
-    return tuple(np.broadcast_to(value, rank).tolist())  # type: ignore[arg-type]  # an int, or one for each axis
 
 
 NONE = exactly(None, "none")
