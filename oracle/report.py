@@ -74,7 +74,8 @@ class Tally:
     @property
     def declined_words(self) -> str:
         """What is said of an operator that is mostly declined."""
-        return f"declined {self.declined} of {self.cases} cases: too few are left for a verdict"
+        left = "too few are left for a verdict (--only says what it is for)"
+        return f"declined {self.declined} of {self.cases} cases: {left}"
 
 
 @dataclass(frozen=True)

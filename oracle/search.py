@@ -25,7 +25,7 @@ from oracle.script import script, shown
 from oracle.shrinking import simplified
 from oracle.siblings import Sibling, Siblings
 from properties import Case, cases, contradiction, contradictory_cases, refilled
-from properties.domain import fits, narrowed_cases
+from properties.domain import DomainError, fits, narrowed_cases
 from properties.models import Recipe
 from properties.plan import LARGEST, Coverage, Plan, Planned
 from refconv import Arithmetic
@@ -139,6 +139,8 @@ class Search:
             self._planned(islice(plan.of_layers(), of_layers), plan, seed)
             self._planned(islice(plan.of_design(), of_design), plan, seed)
             self._free(plan.coverage, plan, free, seed)
+            if extent.only and not any(tally.cases for tally in self.tallies.values()) and not self._late:
+                raise DomainError(f"only leaves no case of {self.operator}")
             self._refusals(seed)
         finally:
             self.report.deviations.extend((known, len(failed), sum(failed)) for known, failed in self.known.items())

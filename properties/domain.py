@@ -134,19 +134,16 @@ def fits(case: Case, only: Mapping[str, frozenset[Any]]) -> bool:
     model = MODELS[case.operator]
     choices: dict[str, Any] | None = None
     for name, alternatives in only.items():
-        if name in case.attributes:
-            if not any(_same(case.attributes[name], value, _rank(case)) for value in alternatives):
-                return False
-            continue
-        if name == "rank" and "rank" not in model.by_name:
+        if name in case.attributes and any(_same(case.attributes[name], value, _rank(case)) for value in alternatives):
             continue
         feature = model.by_name.get(name)
         if feature is None:
+            if name in case.attributes:
+                return False
             continue
-        choices = choices or model.read(case)
-        known = feature.class_of(choices)
-        allowed = any(known == str(value) or choices[name] == value for value in alternatives)
-        if choices[name] is not None and not allowed:
+        choices = model.read(case) if choices is None else choices
+        value, known = choices[name], feature.class_of(choices)
+        if value is not None and not any(known == each or (value == each) is True for each in alternatives):
             return False
     return True
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from properties.arrays import CONTENTS, LAYOUTS, content, lay_out
 from properties.case import Case, but, layout_of
+from properties.tables import SEEDS, picked
 from refconv import operators
 from refconv.arguments import Array
 
@@ -59,9 +60,6 @@ def layouts(arrays: int) -> list[tuple[str, ...]]:
     return [*varied, *constant]
 
 
-SEEDS = st.integers(0, 2**32 - 1)
-
-
 CHOSEN = ("mask", "adjacency", "running_var", "target")
 """Inputs that hold what was chosen for them, as those of integers do: others may hold any number."""
 
@@ -92,4 +90,4 @@ def holds_special(array: Array) -> bool:
 
 def fillings(arrays: int, contents: Sequence[str] = tuple(CONTENTS)) -> st.SearchStrategy[Filling]:
     """Draw fillings with layouts for `arrays`; they shrink towards contiguous arrays of small integers."""
-    return st.builds(Filling, st.sampled_from(contents), SEEDS, st.sampled_from(layouts(arrays)))
+    return st.builds(Filling, st.sampled_from(contents), SEEDS, picked(layouts(arrays)))

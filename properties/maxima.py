@@ -14,8 +14,9 @@ import numpy as np
 
 from properties.arrays import content
 from properties.case import Case
-from properties.filling import SEEDS, Filling
+from properties.filling import Filling
 from properties.resampling import Call, adaptive_cases, beyond, drawn_calls, wide_windows
+from properties.tables import SEEDS
 from refconv.arguments import Array
 from refconv.geometry import output_size, read_pool_window
 from refconv.layers.max_pool import MaxPoolResult, max_pool

@@ -13,8 +13,9 @@ import hypothesis.strategies as st
 
 from properties.arrays import CONTENTS, LAYOUTS, content, near
 from properties.case import Case
-from properties.filling import SEEDS, Filling, fillings
+from properties.filling import Filling, fillings
 from properties.sizes import BATCHES, Focus, focused, focuses
+from properties.tables import SEEDS, picked
 
 
 class Call(NamedTuple):
@@ -79,7 +80,7 @@ def _calls(ranks: Sequence[int], **focus: int) -> st.SearchStrategy[Call]:
         st.sampled_from(((0.0, 1.0),) * 4 + ((0.0, 2.0**-8), (100.0, 1.0), (-1e4, 1.0), (0.0, 1.0))),
         st.sampled_from(tuple(CONTENTS)),
         SEEDS,
-        st.sampled_from((*_LAYOUTS, *_CONSTANT * 3)),
+        picked((*_LAYOUTS, *_CONSTANT * 3)),
         focuses(channels=5, columns=5, **focus),
     ).map(_valid)
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import hypothesis.strategies as st
 
 from properties.arrays import CONTENTS, DTYPES, LAYOUTS, content, lay_out
-from properties.filling import SEEDS
+from properties.tables import SEEDS
 from refconv.arguments import Array
 from refconv.geometry import Window, output_size
 

@@ -13,8 +13,9 @@ import hypothesis.strategies as st
 
 from properties.arrays import CONTENTS
 from properties.case import Case
-from properties.filling import SEEDS, Filling, layouts
+from properties.filling import Filling, layouts
 from properties.sizes import BATCHES, Focus, focuses
+from properties.tables import SEEDS, picked
 from refconv.geometry import output_size, read_pool_window
 
 
@@ -50,7 +51,7 @@ _CALL: tuple[st.SearchStrategy[Any], ...] = (
     st.booleans(),
     st.sampled_from(tuple(CONTENTS)),
     SEEDS,
-    st.sampled_from(layouts(2)),
+    picked(layouts(2)),
     focuses(channels=5, columns=9, batch=3),
 )
 

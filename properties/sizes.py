@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import hypothesis.strategies as st
 
+from properties.tables import picked
+
 BATCHES = (1, 2, 3) * 3 + (0,) + (1, 2, 3) * 2  # the ends of a range are drawn more often
 TILES = (7, 8, 9, 15, 16, 17, 23, 24, 25, 31, 32, 33)
 DEPTHS = (24, 23, 24, 25, 24, 24)  # of a depthwise convolution: there is a bug at 24 alone
@@ -33,7 +35,7 @@ def focuses(**percent: int) -> st.SearchStrategy[Focus]:
         Focus(what, size) for what, share in percent.items() for size in _spread(_SIZES.get(what, TILES), 12 * share)
     ]
     table = (*[NO_FOCUS] * (6 * rest), *drawn, *[NO_FOCUS] * (6 * rest))
-    return st.integers(0, len(table) - 1).map(table.__getitem__)  # sampled_from would show a thousand entries
+    return picked(table)
 
 
 def focused(shape: tuple[int, ...], focus: Focus) -> tuple[int, ...]:

@@ -8,7 +8,8 @@ import numpy as np
 
 from properties.arrays import lay_out
 from properties.case import Case, but, layout_of
-from properties.filling import CHOSEN, SEEDS, holds_special, refilled
+from properties.filling import CHOSEN, holds_special, refilled
+from properties.tables import SEEDS
 
 SPECIALS: Mapping[str, Callable[[np.dtype[np.generic]], float]] = {
     "nan": lambda _: np.nan,

@@ -13,7 +13,6 @@ from properties.models.feature import Class, Contents, Model, Row, seeded, size_
 from refconv import operators
 from refconv.arguments import Array
 
-
 _NARROWED = 60  # times that a size's range is: some draws can't get as small as their class
 
 

@@ -9,7 +9,6 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
-import numpy as np
 from numpy.random import Generator
 
 from properties.case import Case
@@ -122,7 +121,7 @@ def extents(chosen: Choices) -> tuple[int, ...]:
 
 
 def lengths(rng: Generator, total: int, rank: int, low: int = 1) -> tuple[int, ...]:
-    """Return the lengths of `rank` axes with about `total` positions, from `low` to `total`, some longer than others."""
+    """Return the lengths of `rank` axes with about `total` positions, from `low` to `total`, some longer."""
     for _ in range(20):
         left, drawn = total, []
         for axis in range(rank - 1, 0, -1):
