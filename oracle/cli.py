@@ -159,7 +159,7 @@ def check_command(
     """Check whether SUBJECT computes what the reference does.
 
     SUBJECT is an adapter (torch, torch@cuda), refconv itself, or package.module[:object], which is looked for in the
-    current folder, too. What failed in an earlier check is run first.
+    current folder, too. Cases are the layers of networks, then all triples of classes (see the docs), then random ones.
     """
     sys.path.append(os.getcwd())  # last, so that a checkout of PyTorch, say, does not shadow PyTorch
     names = list(dict.fromkeys(chosen)) or list(operators)

@@ -1,13 +1,11 @@
 """The search for cases that break a law of one operator: generate, compare, and shrink."""
 
 import time
-from collections.abc import Callable, Iterable
-from itertools import islice
+from collections.abc import Callable
 
 import hypothesis
 from hypothesis import Phase, given
 
-from oracle.descent import Descent
 from oracle.drawing import fingerprint, searching
 from oracle.judge import read_arithmetic
 from oracle.laws import LawVerdict, judge_law
@@ -18,15 +16,13 @@ from oracle.search import SHRINKING, SIMPLIFYING, Extent
 from oracle.shrinking import simplified
 from properties import LAWS, Case, Law
 from properties.domain import narrowed_cases
-from properties.models import Recipe
-from properties.plan import Plan, Planned
 from refconv import Arithmetic
 
 FAULTY = "gives results to compare"
 """What doesn't hold where a call that a law makes raises, or returns no array of its shape and dtype."""
 _FAILED = ("broken", "faulty")
-_SMALLER = 20  # a law makes several calls, so that its cases are smaller by this factor
-_ROWS = 60  # of a design: all pairs, or nearly
+LAWFUL = 100
+"""Cases on which a law is checked, where their number isn't said."""
 
 
 class _BrokenLaw(Exception):  # noqa: N818  # carries a case through Hypothesis; nobody else sees it
@@ -61,7 +57,7 @@ class LawSearch:
         self.until = 0.0  # when to stop shrinking
 
     def run(self, extent: Extent, seed: int) -> None:
-        """Check all laws of which the implementation has the functions, each on the cases of the plan and others."""
+        """Check all laws of which the implementation has the functions, each on cases that are drawn at random."""
         for direction in DIRECTIONS:
             if not self.runner.offers(self.operator, direction):
                 self.report.absent.append(function_name(self.operator, direction))
@@ -78,56 +74,13 @@ class LawSearch:
         self.report.tallies.append(tally)
         self.first = None
         self.failing.clear()
-        plan = Plan(
-            self.operator, self.report.dtype, seed, largest=max(extent.largest // _SMALLER, 1), only=extent.only
-        )
-        of_layers, of_design, free = extent.shares(plan.coverage.of_layers)
-        self._planned(laws, islice(plan.of_layers(), of_layers), plan, tally, extent)
-        self._planned(laws, islice(plan.of_design(), _ROWS if of_design is None else of_design), plan, tally, extent)
-        if self.first is None and free:
-            self._free(laws, free, seed, tally, extent, plan)
-
-    def _planned(self, laws: list[Law], planned: Iterable[Planned], plan: Plan, tally: Tally, extent: Extent) -> None:
-        """Check the laws on cases of the plan, up to the first that is broken."""
-        for each in planned if self.first is None else ():
-            case, terms = each.recipe.made(self.report.dtype)
-            before = tally.cases - tally.declined
-            broken = self._generated(laws, case, tally)
-            self.step()
-            plan.ran(each, case, terms)  # a law that says nothing of a case is as good as one that holds
-            if tally.declined and tally.cases - tally.declined == before:
-                plan.declined(each, self._accepts)
-            if broken is not None:
-                self.report.failures.append(self._confirmed(self._descended(each.recipe, broken)))
-                return
-            if time.perf_counter() > extent.until:
-                return
-
-    def _accepts(self, case: Case) -> bool:
-        ways = [way for way in DIRECTIONS if self.runner.offers(self.operator, way)]
-        return any(self.runner.start(case, way)().status != "declined" for way in ways)
-
-    def _descended(self, recipe: Recipe, broken: _BrokenLaw) -> _BrokenLaw:
-        """Return the smallest case of the model that breaks the law."""
-        smallest = [broken]
-
-        def breaks(case: Case) -> bool:
-            found = self._shrunk(broken.law, case)
-            smallest.extend([] if found is None else [found])
-            return found is not None
-
-        if self.shrink:
-            Descent(recipe, self.report.dtype, breaks, self.until).run()
-        return smallest[-1]
-
-    def _free(self, laws: list[Law], examples: int, seed: int, tally: Tally, extent: Extent, plan: Plan) -> None:
-        """Check the laws on cases that are drawn at random."""
+        examples = LAWFUL if extent.examples is None else extent.examples
         phases = [Phase.reuse, Phase.generate, *[Phase.shrink] * self.shrink]
         label = f"{self.report.subject} {self.operator} {self.report.dtype} {' '.join(law.name for law in laws)} "
 
         @searching(examples, phases, label)
         @hypothesis.seed(seed)  # under the settings, whose database it would take away
-        @given(narrowed_cases(self.operator, self.report.dtype, extent.only, plan.declines, specials=False))
+        @given(narrowed_cases(self.operator, self.report.dtype, extent.only))
         def search(case: Case) -> None:
             if self.first is None and time.perf_counter() > extent.until:
                 return

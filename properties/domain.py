@@ -174,7 +174,7 @@ def narrowed_cases(
     operator: str,
     dtype: str,
     only: Mapping[str, frozenset[Any]],
-    declined: Callable[[Case], bool],
+    declined: Callable[[Case], bool] = lambda _: False,
     *,
     specials: bool = False,
 ) -> SearchStrategy[Case]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
+from refconv import operators
 from refconv.cli import cli
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -92,3 +93,7 @@ def test_the_site_is_built_of_all_pages(tmp_path, monkeypatch):
     assert "<math" in page
     assert "impulse gives the rotated kernel" in page
     assert "<code>groups</code>" in page
+    covered = (tmp_path / "coverage" / "index.html").read_text()
+    assert "<code>depthwise</code>" in covered
+    assert all(f'<h3 id="{name}">' in covered for name in operators)
+    assert "<!-- " not in covered.partition("<article")[2].partition("</article>")[0]

@@ -73,7 +73,17 @@ def contradiction(case: Case, number: int) -> Case:
     rows = ROWS[case.operator]
     shuffled = Random(number).sample(rows, len(rows))
     fitting = (row for row in shuffled if contradictions.contradicts(case, row))
-    changed = next(fitting, contradictions.ANOTHER_GRADIENT).change(case)
+    return _broken_by(case, next(fitting, contradictions.ANOTHER_GRADIENT))
+
+
+def all_contradictions(case: Case) -> list[Case]:
+    """Return `case` changed in each of the ways by which it can contradict itself."""
+    case = contradictions.of_a_batch(case)
+    return [_broken_by(case, row) for row in ROWS[case.operator] if contradictions.contradicts(case, row)]
+
+
+def _broken_by(case: Case, row: Breakage) -> Case:
+    changed = row.change(case)
     attributes = {name: changed.get(name, value) for name, value in case.attributes.items()}
     given: dict[str, Any] = {**case.arrays, **changed}
     return Case(case.operator, tuple(given[name] for name in case.row.inputs), attributes, given["grad_output"])

@@ -17,6 +17,7 @@ from oracle.judge import read_arithmetic
 from oracle.law_search import LawSearch
 from oracle.laws import judge_law
 from oracle.running import InProcess, function_name
+from oracle.search import Extent
 from properties import LAWS, Case
 from properties.laws.gradients import _FIVE, _NINE
 from refconv import operators
@@ -247,7 +248,7 @@ def test_a_gradient_that_is_a_percent_too_large_breaks_the_gradient_theorem(oper
     runner = InProcess(with_(**{f"{operator}_backward": larger}))
     theorem = law(operator, "gradient theorem")
     report = oracle.Report("mine", None, "float32", "float32", 30, 0, laws=True)
-    LawSearch(runner, operator, FLOAT32, report, lambda: None, shrink=False).of([theorem], 30, 0)
+    LawSearch(runner, operator, FLOAT32, report, lambda: None, shrink=False).of([theorem], Extent(30), 0)
     assert report.failures
 
 

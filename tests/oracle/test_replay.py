@@ -54,7 +54,7 @@ def test_a_kept_case_is_replayed(folder):
     assert [verdict.passed for _, verdict in oracle.replay(path, "right", isolate=False)] == [True]
 
 
-def test_the_command_keeps_replays_and_runs_first_what_failed(folder):
+def test_the_command_keeps_what_failed_and_replays_it(folder):
     first = refconv_command(folder, "check", "mine", "--operator", "conv", "--seed", "3", "--json", "report.json")
     command = first.stdout.splitlines()[-1].partition(" is kept: refconv ")[2].split()
     assert command == ["replay", ".refconv/mine-conv-forward.json", "mine"]
@@ -62,8 +62,6 @@ def test_the_command_keeps_replays_and_runs_first_what_failed(folder):
     assert ": failed: output[0, 0, 0] = " in refconv_command(folder, "replay", "report.json", "mine").stdout
     assert refconv_command(folder, *command[:2], "right").returncode == 0
     assert refconv_command(folder, *command[:2], "nowhere").returncode == 3
-    again = refconv_command(folder, "check", "mine", "--operator", "conv", "--seed", "4")
-    assert again.stdout.splitlines()[3].split()[:3] == ["conv", "forward", "1"]
 
 
 @pytest.mark.parametrize("case", ["missing.json", "mine.py"])
