@@ -44,7 +44,8 @@ _FEWEST = {"positions": 4, "features": 8, "groups": 32}
 """That nothing is cut below."""
 _COMMON = 16
 """Layers that may take as much as a case can: the others are smaller, since there are hundreds of them."""
-_RARER = 12
+_RARER = 4
+_WEIGHT = 8  # multiply-adds, as which an element of a weight counts
 _WHOLE = 256  # parts, by which what may be cut away is counted
 
 
@@ -52,7 +53,7 @@ def layers(operator: str, largest: int) -> tuple[Layer, ...]:
     """Return the distinct calls that networks make of `operator`, the commonest first.
 
     Each takes no more than `largest` multiply-adds, or a part of that where it isn't among the commonest, an element of
-    its largest array counting as `ELEMENT` of them. Nothing is cut below 4 positions along an axis, 8 channels of a
+    its largest array counting as some of them. Nothing is cut below 4 positions along an axis, 8 channels of a
     group, or 32 groups: what takes too much even so is kept. Those that are the same once they are cut are one, which
     comes where the commonest of them does.
     """
@@ -138,7 +139,8 @@ def _cut_down(layer: Layer, largest: int) -> Layer:
 
 def _work(layer: Layer) -> int:
     """Return what the forward takes, in multiply-adds, about."""
-    elements = max(prod(shape) for shape in (*layer.shapes, layer.output) if shape is not None)
+    elements = max(prod(layer.input), prod(layer.output))
+    weights = max((prod(shape) for shape in layer.shapes[1:] if shape is not None), default=0)
     work = layer.multiply_adds("forward")
     if layer.operator == "non_local":  # what all positions make of each other is an array, too
         batch, channels, positions = layer.input[0], layer.input[1], prod(layer.input[2:])
@@ -147,7 +149,7 @@ def _work(layer: Layer) -> int:
     elif layer.operator == "graph_conv":
         batch, nodes, features = layer.input
         work = batch * nodes * features * (nodes + layer.output[2])
-    return max(work, ELEMENT * elements)
+    return max(work, ELEMENT * elements, _WEIGHT * weights)
 
 
 def _patterns(layer: Layer) -> tuple[str, ...]:

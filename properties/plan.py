@@ -5,6 +5,7 @@ rest is, no more cases are spent on that, and the design goes on over what is le
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -80,6 +81,7 @@ class Plan:
         self._accepted: Recipe | None = None  # the last that was
         self._known: set[tuple[str, str]] = set()  # classes that occurred in what was accepted
         self._turned_down: list[tuple[tuple[str, str], ...]] = []  # classes that are declined, alone or together
+        self._doubts: Counter[tuple[str, str]] = Counter()
         self._number = 0
 
     def of_layers(self) -> Iterator[Planned]:
@@ -125,7 +127,7 @@ class Plan:
             self.design.refuse()
         if base is None:
             return
-        culprits = self._culprits(row, base, accepts)
+        culprits = self._culprits(row, base, accepts) or self._suspect(row)
         if culprits:
             self._turned_down.append(culprits)
             self.design.forbid(*culprits)
@@ -171,6 +173,14 @@ class Plan:
         """Whether a case is of classes that are known to be declined."""
         return bool(self._turned_down) and self._declines(self.model.classes(self.model.read(case)))
 
+    def _suspect(self, row: Row) -> tuple[tuple[str, str], ...]:
+        """Return a class that was in several cases that were declined, and in none that was accepted."""
+        for pair in row.items():
+            self._doubts[pair] += pair not in self._known
+            if self._doubts[pair] >= _DOUBTED:
+                return (pair,)
+        return ()
+
     def _declines(self, classes: Mapping[str, str | None]) -> bool:
         return any(all(classes.get(name) == known for name, known in group) for group in self._turned_down)
 
@@ -192,4 +202,5 @@ class Plan:
         return coverage
 
 
+_DOUBTED = 4  # cases with a class that is never accepted
 _TOGETHER = 3  # classes that are declined together, at most: of more, nothing is learned

@@ -7,6 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from properties.layers import layers
+from properties.networks import ALL
+from properties.plan import LARGEST
+from refconv import operators
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 CONSOLE = [block.partition("\n")[::2] for block in re.findall(r"```console\n\$ (.*?)```", README, re.DOTALL)]
@@ -50,6 +55,11 @@ def test_a_command_prints_what_the_readme_shows(command, output, stranger):
 def test_code_runs(code, stranger, monkeypatch):
     monkeypatch.syspath_prepend(stranger(mended=True))
     exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
+
+
+def test_the_layers_of_networks_are_as_many_as_it_says():
+    distinct = sum(len(layers(name, LARGEST)) for name in operators)
+    assert f"layers of {len(ALL)} networks, of which there are {distinct:,} distinct ones" in README
 
 
 def test_the_gate_runs_the_test_command_as_a_user_does():

@@ -11,7 +11,7 @@ from properties.plan import LARGEST
 from refconv import operators
 
 
-def on_page_markdown(markdown: str, **page: Any) -> str:
+def on_page_markdown(markdown: str, **_: Any) -> str:
     """Put the tables where their comments are: MkDocs calls this."""
     for comment, lines in {"<!-- layers -->": _layers, "<!-- classes -->": _classes}.items():
         if comment in markdown:

@@ -68,8 +68,9 @@ def test_they_are_cut_to_what_a_case_may_take(operator, largest):
 
 def work(layer):
     """Return the multiply-adds of a layer, or what its largest array counts as."""
-    shapes = [shape for shape in (*layer.shapes, layer.output) if shape is not None]
-    return max(layer.multiply_adds("forward"), ELEMENT * max(map(math.prod, shapes)))
+    signals = max(math.prod(layer.input), math.prod(layer.output))
+    weights = max((math.prod(shape) for shape in layer.shapes[1:] if shape is not None), default=0)
+    return max(layer.multiply_adds("forward"), ELEMENT * signals, 8 * weights)
 
 
 def too_wide(layer):
