@@ -117,7 +117,7 @@ def _running(command: Callable[..., Any]) -> Callable[..., Any]:
     multiple=True,
     metavar="NAME=VALUE",
     callback=_read_only,
-    help="Only that part of all calls: rank=2, groups=1, padding_mode=zeros; the same name again adds a value.",
+    help="Only that part of all calls: rank=2, groups=1, 'channels in=129-600' (docs: coverage); again adds a value.",
 )
 @click.option(
     "--largest",

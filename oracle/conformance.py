@@ -18,7 +18,7 @@ from oracle.search import Extent, Search
 from oracle.subjects import name_of, resolve, source
 from properties import LAWS, Law
 from properties.arrays import DTYPES
-from properties.domain import Domain, read_domain
+from properties.domain import Domain, both, read_domain
 from refconv import Arithmetic
 from refconv import operators as table
 
@@ -83,6 +83,7 @@ def conformance_tests(
     chosen = read_arithmetic(arithmetic, dtype)
     domain = read_domain(only, names)
     tested = _Tested(implementation, dtype, chosen, arithmetic)
+    domain = read_domain(both(domain, tested.runner.domain), names)
     _require_some(tested, names)
     if operators is None:
         names = [name for name in names if any(tested.runner.offers(name, way) for way in DIRECTIONS)]

@@ -156,6 +156,8 @@ class Search:
     def _planned(self, planned: Iterable[Planned], plan: Plan, seed: int) -> None:
         """Judge cases of the plan, and tell it what became of each."""
         for each in planned:
+            if not self.open or self._late:
+                return
             case, terms = each.recipe.made(self.report.dtype)
             self.first = self.entangled = None
             self.failing.clear()
@@ -169,8 +171,6 @@ class Search:
                 plan.ran(each, case, terms)
             if self.first is not None or self.entangled is not None:
                 self._settled(each.recipe, seed)
-            if not self.open or self._late:
-                return
 
     def _taken(self) -> int:
         """Return how many verdicts there are of what wasn't declined."""
@@ -199,7 +199,7 @@ class Search:
         direction, smallest = self.first.verdict.direction, [self.first]
 
         def fails(case: Case) -> bool:
-            failed = self._shrunk(case, direction)
+            failed = self._shrunk(case, direction) if fits(case, self.extent.only) else None
             smallest.extend([] if failed is None else [failed])
             return failed is not None
 

@@ -101,14 +101,10 @@ def _domain(report: Report) -> str:
 
 
 def _of_domain(report: Report) -> str:
-    """Say that the verdict is of a part of all calls, if it is."""
-    return (
-        " where asked and not declined"
-        if any(each.declined for each in report.coverage)
-        else " in that part"
-        if report.only
-        else ""
-    )
+    """Say of which calls the verdict is, where it isn't of all."""
+    declined = any(each.declined for each in report.coverage)
+    parts = [" in that part" * bool(report.only), " but for what it declines" * declined]
+    return "".join(parts)
 
 
 def _coverage(report: Report) -> Iterator[RenderableType]:

@@ -1,8 +1,7 @@
 """The part of an operator's calls that an implementation is for, in the words of `properties.cases`.
 
 ``{"rank": 2, "groups": 1, "padding_mode": {"zeros", "reflect"}}``: a name is "rank", an attribute of the operator, or a
-feature of its model; a value is one that it has, for a feature also the name of a class; a set, list or tuple in braces
-holds alternatives.
+feature of its model; a value is one that it has, for a feature also the name of a class; a set holds alternatives.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -51,10 +50,14 @@ def alternatives(domain: Domain) -> dict[str, frozenset[Any]]:
     """Return the values of each entry of a domain: those of a set, or the one that is given."""
     if not isinstance(domain, Mapping):
         raise DomainError(f"a domain must be a mapping, got {type(domain).__name__}")
-    return {
-        name: frozenset(given if isinstance(given, set | frozenset) else [tuples(given)])
-        for name, given in domain.items()
-    }
+    return {name: _alternatives(name, given) for name, given in domain.items()}
+
+
+def _alternatives(name: str, given: object) -> frozenset[Any]:
+    try:
+        return frozenset(given if isinstance(given, set | frozenset) else [tuples(given)])
+    except TypeError as error:
+        raise DomainError(f"a domain's {name} must be a value, or a set of them, got {given!r}") from error
 
 
 def both(one: Mapping[str, frozenset[Any]], other: Mapping[str, frozenset[Any]]) -> dict[str, frozenset[Any]]:

@@ -79,6 +79,7 @@ class Plan:
         self._layers = layers(operator, largest)
         self.coverage.of_layers = len(self._layers)
         self._accepted: Recipe | None = None  # the last that was
+        self._simplest: Row | None = None  # that is accepted; empty if there is none
         self._known: set[tuple[str, str]] = set()  # classes that occurred in what was accepted
         self._turned_down: list[tuple[tuple[str, str], ...]] = []  # classes that are declined, alone or together
         self._doubts: Counter[tuple[str, str]] = Counter()
@@ -134,18 +135,22 @@ class Plan:
             self.coverage.declined = self._words()
 
     def _base(self, accepts: Callable[[Case], bool]) -> Row | None:
-        """Return the classes of a case that is accepted: the last one, or the simplest of some rank."""
-        if self._accepted is not None:
-            return {name: known for name, known in self._accepted.classes.items() if known is not None}
-        ranks = self.model.by_name["rank"].classes if "rank" in self.model.by_name else [None]
-        for rank in ranks:
-            row = {feature.name: feature.classes[0].name for feature in self.model.counted}
-            row |= {} if rank is None else {"rank": rank.name}
-            recipe = self._drawn(row)
-            if recipe is not None and accepts(recipe.case(self.dtype)):
-                self._accepted = recipe
-                return row
-        return None
+        """Return the classes of a case that is accepted: the simplest of some rank, or the last one."""
+        if self._simplest is None:
+            self._simplest = next((row for row in self._simplest_rows() if self._takes(row, accepts)), {})
+        if self._simplest or self._accepted is None:
+            return self._simplest or None
+        return {name: known for name, known in self._accepted.classes.items() if known is not None}
+
+    def _simplest_rows(self) -> Iterator[Row]:
+        """Yield the rows of the first class of each feature, by rank."""
+        row = {feature.name: feature.classes[0].name for feature in self.model.counted}
+        rank = self.model.by_name.get("rank")
+        yield from ({**row, "rank": known.name} for known in rank.classes) if rank else [row]
+
+    def _takes(self, row: Row, accepts: Callable[[Case], bool]) -> bool:
+        recipe = self._drawn(row)
+        return recipe is not None and accepts(recipe.case(self.dtype))
 
     def _culprits(self, row: Row, base: Row, accepts: Callable[[Case], bool]) -> tuple[tuple[str, str], ...]:
         """Return the fewest classes of `row` that make `base` declined: one, if there is such a one, or some."""
@@ -153,7 +158,9 @@ class Plan:
         def declines(changed: list[tuple[str, str]]) -> bool:
             mixed = {**base, **dict(changed)}
             recipe = self._drawn(mixed) if self.design.possible(mixed) else None
-            return recipe is not None and recipe.classes == mixed and not accepts(recipe.case(self.dtype))
+            if recipe is None or recipe.classes != mixed or recipe.work > _OVER * self.largest:
+                return False
+            return not accepts(recipe.case(self.dtype))
 
         different = [(name, known) for name, known in row.items() if base.get(name) != known]
         unknown = [pair for pair in different if pair not in self._known]
