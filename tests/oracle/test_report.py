@@ -61,7 +61,7 @@ def test_lines_to_be_pasted_are_never_wrapped():
 
     report = oracle.check(oracle.subject(conv=wrong_for_many_channels), examples=1000)
     script = report.failures[0].script
-    assert max(map(len, script.splitlines())) > 300
+    assert max(map(len, script.splitlines())) > 150
     assert all(f"    {line}\n" in str(report) for line in script.splitlines())
 
 
