@@ -30,7 +30,7 @@ def test_bits_that_change_are_seen_where_the_implementation_claims_that_they_don
             self.calls += 1
             return refconv.conv(input + np.float32(self.calls % 2), weight, bias, **attributes)
 
-    (failure,) = oracle.check(Unsteady()).failures
+    (failure,) = oracle.check(Unsteady(), examples=100).failures
     assert failure.reason == "output not the same bits for the same input, which it claims"
     assert failure.diagnosis == "not deterministic"
 
@@ -84,7 +84,7 @@ def unchecked(input, weight, bias=None, **attributes):
 
 def test_what_is_not_refused_is_a_failure_with_a_name_that_can_be_replayed(tmp_path):
     subject = oracle.subject(conv=unchecked)
-    report = oracle.check(subject)
+    report = oracle.check(subject, examples=100)
     (failure,) = report.failures
     assert (failure.law, failure.diagnosis) == ("refuses what makes no sense", "arguments not checked")
     assert "# expected an error: bias must have shape" in failure.script
@@ -164,12 +164,12 @@ class Keeping:
 
 
 def test_what_is_kept_between_calls_is_found():
-    assert not oracle.check(Keeping(), ["linear"]).passed
+    assert not oracle.check(Keeping(), ["linear"], examples=100).passed
 
 
 def test_what_is_kept_between_calls_is_named_in_a_process_of_its_own(tmp_path, monkeypatch):
     name = "oracle.diagnosis.planted:linear_forward_depends_on_earlier_calls"
-    (failure,) = oracle.check(name, ["linear"], isolate=True).failures
+    (failure,) = oracle.check(name, ["linear"], isolate=True, examples=100).failures
     assert failure.law == "leaves no trace in later calls"
     assert failure.diagnosis == "depends on earlier calls"
     assert len(failure.calls) == 2

@@ -35,7 +35,7 @@ def test_an_implementation_that_conforms():
 def test_an_implementation_that_does_not(tmp_path):
     (tmp_path / "mine.py").write_text(MINE)
     reports = ["--json", "report.json", "--junit", "report.xml", "--html", "report.html"]
-    run = refconv_command("check", "mine", *reports, cwd=tmp_path)
+    run = refconv_command("check", "mine", "--operator", "conv", "--examples", "100", *reports, cwd=tmp_path)
     assert run.returncode == 1
     assert "mine doesn't conform: 1 failure, " in run.stdout
     assert "import mine as implementation" in run.stdout
@@ -49,7 +49,9 @@ def test_torch_conforms():
     run = refconv_command("check", "torch", "--examples", "10")
     assert run.returncode == 0, run.stdout
     assert run.stdout.startswith("torch 2.")
-    assert run.stdout.splitlines()[-1].startswith(f"torch conforms but for what it declines: {20 * len(operators)} cases, ")
+    assert run.stdout.splitlines()[-1].startswith(
+        f"torch conforms but for what it declines: {20 * len(operators)} cases, "
+    )
 
 
 def test_the_operators_are_listed():

@@ -134,9 +134,9 @@ def test_only_what_can_be_imported_can_be_isolated():
     with pytest.raises(
         ValueError, match=r"^implementation must be a module or a name \(package.module:object\) where isolate"
     ):
-        oracle.check(oracle.subject(conv=refconv.conv), isolate=True)
+        oracle.check(oracle.subject(conv=refconv.conv), isolate=True, examples=100)
     with pytest.raises(ValueError, match=r"^time_limit must be positive, got 0$"):
-        oracle.check("refconv", isolate=True, time_limit=0)
+        oracle.check("refconv", isolate=True, time_limit=0, examples=100)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_only_what_can_be_imported_can_be_isolated():
 )
 def test_what_cannot_be_loaded_is_said(module, text, message):
     with pytest.raises(oracle.LoadError, match=message):
-        oracle.check(module(text), isolate=True)
+        oracle.check(module(text), isolate=True, examples=100)
 
 
 def test_a_new_life_has_seen_no_call(module):
@@ -217,7 +217,7 @@ def conv(input, weight, bias=None, **attributes):
     spoilt |= attributes["groups"] == 3
     return output
 """
-    (failure,) = oracle.check(module(text), ["conv"], isolate=True).failures
+    (failure,) = oracle.check(module(text), ["conv"], isolate=True, examples=100).failures
     assert "; right by itself, wrong after 1 call, the first conv(" in failure.reason
     assert [case.attributes["groups"] for case, _ in failure.calls] == [3, 1]
     assert failure.script.count("print(implementation.conv(") == 2
@@ -230,7 +230,7 @@ def conv(input, weight, bias=None, **attributes):
     open({str(tmp_path / "once")!r}, "w").close()
     return refconv.conv(input, weight, bias, **attributes) + first
 """
-    (failure,) = oracle.check(module(text), ["conv"], isolate=True).failures
+    (failure,) = oracle.check(module(text), ["conv"], isolate=True, examples=100).failures
     assert "(not reproducible: " in failure.reason
 
 
@@ -247,7 +247,7 @@ def test_nothing_is_left_behind(module):
 
 def test_no_process_outlives_one_that_is_killed(module, tmp_path):
     name = module("def conv(*inputs, **attributes):\n    while True: pass\n")
-    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import oracle; oracle.check({name!r}, ['conv'], isolate=True)"
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import oracle; oracle.check({name!r}, ['conv'], isolate=True, examples=100)"
     checking = subprocess.Popen([sys.executable, "-c", code])
     process = psutil.Process(checking.pid)
     while not process.children() or time.time() - process.create_time() < 3:

@@ -45,7 +45,7 @@ def refconv_command(folder, *arguments):
 
 
 def test_a_kept_case_is_replayed(folder):
-    (failure,) = oracle.check("mine", ["conv"], isolate=True).failures
+    (failure,) = oracle.check("mine", ["conv"], isolate=True, examples=100).failures
     path = keep(folder, "mine", failure)
     ((call, verdict),) = oracle.replay(path, "mine")
     assert repr(call[0]) == repr(failure.case)
@@ -55,7 +55,9 @@ def test_a_kept_case_is_replayed(folder):
 
 
 def test_the_command_keeps_what_failed_and_replays_it(folder):
-    first = refconv_command(folder, "check", "mine", "--operator", "conv", "--seed", "3", "--json", "report.json")
+    first = refconv_command(
+        folder, "check", "mine", "--operator", "conv", "--examples", "100", "--seed", "3", "--json", "report.json"
+    )
     command = first.stdout.splitlines()[-1].partition(" is kept: refconv ")[2].split()
     assert command == ["replay", ".refconv/mine-conv-forward.json", "mine"]
     assert refconv_command(folder, *command).returncode == 1

@@ -45,7 +45,7 @@ def test_a_script_for_an_object_leaves_a_place_for_it():
         return refconv.conv(input, weight, bias, **attributes) + 1
 
     subject = oracle.subject(conv=conv)
-    (failure,) = oracle.check(subject).failures
+    (failure,) = oracle.check(subject, examples=100).failures
     assert "implementation = ...  # what was checked" in failure.script
     assert "import oracle" not in failure.script
     text = failure.script.replace("implementation = ...  # what was checked", "")
@@ -58,6 +58,6 @@ def test_a_script_says_what_was_expected():
     def conv(input, weight, bias=None, **attributes):
         return refconv.conv(input, weight, bias, **attributes) * 0
 
-    (failure,) = oracle.check(oracle.subject(conv=conv)).failures
+    (failure,) = oracle.check(oracle.subject(conv=conv), examples=100).failures
     expected = refconv.conv(*failure.case.inputs, **failure.case.attributes).ravel()
     assert failure.script.splitlines()[-1] == f"# expected output: [[[{expected[0]:.0f}.]]]"

@@ -157,7 +157,7 @@ def planted(function):
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(("function", "reason"), PLANTED, ids=lambda value: getattr(value, "__name__", ""))
 def test_a_wrong_implementation_is_found(function, reason, seed):
-    report = oracle.check(planted(function), seed=seed)
+    report = oracle.check(planted(function), seed=seed, examples=100)
     (failure,) = report.failures
     assert not report.passed
     assert (failure.operator, failure.direction) == names_of(function)
@@ -167,14 +167,14 @@ def test_a_wrong_implementation_is_found(function, reason, seed):
 
 @pytest.mark.parametrize(("function", "largest"), [(conv_rotated, 6), (conv_without_bias, 3), (conv_groups_mixed, 16)])
 def test_what_fails_is_shrunk(function, largest):
-    (failure,) = oracle.check(planted(function)).failures
+    (failure,) = oracle.check(planted(function), examples=100).failures
     assert sum(array.size for array in failure.case.inputs if array is not None) <= largest
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_reference_conforms_to_itself(dtype):
-    report = oracle.check(refconv, dtype=dtype)
+    report = oracle.check(refconv, dtype=dtype, examples=100)
     assert report.passed
     assert [(tally.operator, tally.direction, tally.cases, tally.passed) for tally in report.tallies] == [
         (operator, direction, 100, 100) for operator in refconv.operators for direction in ("forward", "backward")
@@ -202,25 +202,25 @@ def test_the_fast_path_conforms_to_the_definition(dtype):
 
 def test_a_failure_in_one_direction_leaves_the_other_to_be_checked():
     subject = oracle.subject(conv=conv_rotated, conv_backward=conv_backward)
-    report = oracle.check(subject)
+    report = oracle.check(subject, examples=100)
     assert [failure.direction for failure in report.failures] == ["forward"]
     assert {tally.direction: tally.passed for tally in report.tallies}["backward"] == 100
 
 
 def test_both_directions_can_fail():
     subject = oracle.subject(conv=conv_rotated, conv_backward=conv_backward_not_rotated)
-    assert [failure.direction for failure in oracle.check(subject).failures] == ["forward", "backward"]
+    assert [failure.direction for failure in oracle.check(subject, examples=100).failures] == ["forward", "backward"]
 
 
 def test_what_an_implementation_lacks_is_absent_not_failed():
-    report = oracle.check(oracle.subject(conv=conv))
+    report = oracle.check(oracle.subject(conv=conv), examples=100)
     assert report.passed
     others = [name for name in refconv.operators if name != "conv"]
     assert report.absent == ["conv_backward", *[name + way for name in others for way in ("", "_backward")]]
 
 
 def test_an_implementation_that_offers_nothing_does_not_pass():
-    report = oracle.check(object())
+    report = oracle.check(object(), examples=100)
     assert not report.passed
     assert "offers nothing that could be checked" in str(report)
 
@@ -231,9 +231,9 @@ def test_declined_cases_are_counted():
             raise oracle.Unsupported("one spatial axis only")
         return conv(input, weight, bias, **attributes)
 
-    report = oracle.check(oracle.subject(conv=one_axis_alone))
+    report = oracle.check(oracle.subject(conv=one_axis_alone), examples=100)
     assert report.passed
-    assert 30 < report.declined["conv"] < 90
+    assert 0 < report.declined["conv"] < 50
 
 
 def test_a_failure_is_told_however_much_is_declined():
@@ -252,7 +252,7 @@ def test_declining_nearly_all_does_not_pass():
     def refusing(*inputs, **attributes):
         raise oracle.Unsupported
 
-    report = oracle.check(oracle.subject(conv=refusing))
+    report = oracle.check(oracle.subject(conv=refusing), examples=100)
     assert not report.passed
     assert not report.failures
     assert "declined 100 of 100 cases: too few are left for a verdict" in str(report)
@@ -266,7 +266,7 @@ def test_an_implementation_that_changes_its_mind_is_reported_as_not_reproducible
         calls.extend([1] * (output.size > 0))
         return output + 1 if len(calls) == 20 else output
 
-    (failure,) = oracle.check(oracle.subject(conv=moody)).failures
+    (failure,) = oracle.check(oracle.subject(conv=moody), examples=100).failures
     assert failure.reason.endswith("(not reproducible: the same case passed when it was run again)")
 
 
@@ -287,7 +287,7 @@ def deviating(wrong):
 
 
 def test_a_known_deviation_is_counted_apart():
-    report = oracle.check(deviating(wrong=True))
+    report = oracle.check(deviating(wrong=True), examples=100)
     assert report.passed
     ((_, matched, failed),) = report.deviations
     assert matched >= failed > 5
@@ -295,7 +295,7 @@ def test_a_known_deviation_is_counted_apart():
 
 
 def test_a_deviation_that_does_not_show_is_said():
-    report = oracle.check(deviating(wrong=False))
+    report = oracle.check(deviating(wrong=False), examples=100)
     ((_, matched, failed),) = report.deviations
     assert matched > 5
     assert failed == 0
@@ -307,7 +307,7 @@ def test_what_deviated_stays_counted_when_the_other_direction_goes_on():
     plain = subject.conv
     subject.conv = lambda *inputs, **attributes: plain(*inputs, **attributes) + (inputs[0].size > 100)
     subject.conv_backward = conv_backward
-    report = oracle.check(subject)
+    report = oracle.check(subject, examples=100)
     assert [failure.direction for failure in report.failures] == ["forward"]
     assert [deviation.direction for deviation, _, _ in report.deviations] == ["forward"]
 
@@ -315,12 +315,12 @@ def test_what_deviated_stays_counted_when_the_other_direction_goes_on():
 def test_a_deviation_hides_nothing_else():
     subject = deviating(wrong=True)
     subject.conv = conv_rotated
-    (failure,) = oracle.check(subject).failures
+    (failure,) = oracle.check(subject, examples=100).failures
     assert not wide_stride(failure.case)
 
 
 def test_the_same_seed_finds_the_same():
-    one, other = (oracle.check(planted(conv_rotated), seed=5).failures[0] for _ in range(2))
+    one, other = (oracle.check(planted(conv_rotated), seed=5, examples=100).failures[0] for _ in range(2))
     assert (one.reason, one.script) == (other.reason, other.script)
 
 
@@ -353,10 +353,10 @@ def test_progress_is_told_case_by_case():
 )
 def test_a_check_that_makes_no_sense_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
-        oracle.check(refconv, **arguments)
+        oracle.check(refconv, **arguments, examples=100)
 
 
 def test_a_name_is_loaded():
     assert oracle.check("refconv", ["conv"], examples=1).subject == "refconv"
     with pytest.raises(oracle.LoadError, match=r"^cannot load 'nowhere': ModuleNotFoundError"):
-        oracle.check("nowhere")
+        oracle.check("nowhere", examples=100)

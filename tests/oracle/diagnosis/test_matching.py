@@ -103,7 +103,9 @@ NAMED = [
 
 @pytest.mark.parametrize(("called", "function", "name"), NAMED, ids=[str(named[2]) for named in NAMED])
 def test_a_bug_is_called_by_its_name(called, function, name):
-    (failure,) = oracle.check(oracle.subject(**{called: function}), [called.removesuffix("_backward")]).failures
+    (failure,) = oracle.check(
+        oracle.subject(**{called: function}), [called.removesuffix("_backward")], examples=100
+    ).failures
     assert failure.diagnosis == name, failure
     assert (failure.cause is None) == (name is None)
 
@@ -116,12 +118,12 @@ def test_a_name_must_fit_what_passed_too():
         flip = input.shape[-1] == 3
         return refconv.conv(input, weight[..., ::-1] if flip else weight, bias, **attributes)
 
-    (failure,) = oracle.check(oracle.subject(conv=mostly_right)).failures
+    (failure,) = oracle.check(oracle.subject(conv=mostly_right), examples=100).failures
     assert failure.diagnosis is None
 
 
 def test_no_name_is_given_to_what_is_right():
-    case = oracle.check(oracle.subject(conv=conv(kernel_flipped))).failures[0].case
+    case = oracle.check(oracle.subject(conv=conv(kernel_flipped)), examples=100).failures[0].case
     observation = observe(InProcess(refconv), case, "forward", read_arithmetic(None, "float32"))
     assert diagnose([observation], "") is None
 
@@ -130,5 +132,5 @@ def test_what_an_exception_says_is_no_symptom():
     def raising(input, weight, bias=None, **attributes):
         raise RuntimeError("input was modified in place")
 
-    (failure,) = oracle.check(oracle.subject(conv=raising)).failures
+    (failure,) = oracle.check(oracle.subject(conv=raising), examples=100).failures
     assert failure.diagnosis is None

@@ -12,7 +12,7 @@ FORMATS = {"tf32": "computed in TF32", "float16": "computed in float16", "bfloat
 @pytest.mark.parametrize("name", FORMATS)
 def test_the_report_says_in_which_precision_a_convolution_worked(name, seed):
     implementation, *_ = HONEST[f"{name} float32"]
-    report = oracle.check(oracle.subject(conv=implementation.conv), seed=seed)
+    report = oracle.check(oracle.subject(conv=implementation.conv), seed=seed, examples=100)
     (failure,) = report.failures
     assert failure.diagnosis == FORMATS[name]
     assert failure.cause.startswith("float32, but ")
