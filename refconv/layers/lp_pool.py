@@ -228,7 +228,7 @@ def _powers(call: _Call, arithmetic: Arithmetic) -> tuple[Rounded, tuple[Array, 
         outer = places[:, None, :, None] * axis.length + np.where(inside, at, 0)[:, None, :]
         places = outer.reshape(len(places) * len(at), -1)
         there = (there[:, None, :, None] & inside[:, None, :]).reshape(places.shape)
-    values = np.where(there, abs(flat_planes(call.signal))[:, places], 0)  # an infinity elsewhere has no part in it
+    values = np.where(there, abs(flat_planes(call.signal))[:, places], 1)  # an infinity elsewhere has no part in it
     powers = exactly(values, arithmetic) ** call.p * there
     whole = float(there.shape[1])
     return powers.sum(-1, keepdims=False) / whole * whole, (values, places, there)
