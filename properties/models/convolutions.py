@@ -329,6 +329,8 @@ CONV = Model(
         _DEPTHWISE,
         {"padding": ("same",), "stride": ("2", "3-", windows.DIFFERING)},
         {"padding": ("same",), "positions": ("1",)},
+        # along an axis of size 1, no tap would see the input
+        {"padding": ("same",), "kernel": ("even", windows.DIFFERING), "dilation": ("2-3", "4-", windows.DIFFERING)},
         {"padding_mode": ("reflect", "replicate", "circular"), "positions": ("1", "2-16")},
         {"padding_mode": ("reflect", "replicate", "circular"), "padding": ("beyond half", "same")},
     ),
