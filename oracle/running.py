@@ -168,7 +168,9 @@ def call(implementation: object, case: Case, direction: str, kept: Kept) -> Outc
     try:
         if not _supports(implementation, case):
             return Outcome("declined", reason="supports() says no", deviation=deviation)
-        results = results_of(function(*arguments.values(), **case.attributes), case, direction)
+        with np.errstate(all="ignore"):  # as the reference: what isn't finite is compared as it is
+            returned = function(*arguments.values(), **case.attributes)
+        results = results_of(returned, case, direction)
         again = _again(implementation, function, case, direction, results)
     except Unsupported as refusal:
         return Outcome("declined", reason=_said(refusal), deviation=deviation)
