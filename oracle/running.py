@@ -10,13 +10,13 @@ import numpy as np
 
 from oracle.deviations import Deviation, deviation_of
 from oracle.subjects import version_of
-from properties import Case
+from properties import Case, refilled
 from properties.domain import alternatives
 from refconv.arguments import Array
 
 DIRECTIONS = ("forward", "backward")
 _LARGE = 1 << 17  # bytes beyond which memory comes from the system, which clears it
-_AT_ONCE = 2  # threads
+_AT_ONCE = 3  # calls that each of two threads makes
 _KEPT = 1 << 20  # bytes of a result that is looked at again after the next call
 _SPOILED = 4  # blocks of memory of a result's size: intermediates take some of them
 Results = Mapping[str, Array | None]
@@ -215,26 +215,31 @@ def _supports(implementation: object, case: Case) -> bool:
 def _again(
     implementation: object, function: Callable[..., Any], case: Case, direction: str, results: Results
 ) -> list[str]:
-    """Call once more where the implementation claims to be deterministic, twice at once where it claims to be safe."""
-    deterministic = getattr(implementation, "deterministic", False)
-    safe = getattr(implementation, "thread_safe", False)
-    if not (deterministic or safe):
-        return []
+    """Call once more where the implementation claims to be deterministic; with other data at once, if to be safe."""
 
-    def bits() -> dict[str, bytes]:
-        second = results_of(function(*arguments_of(case, direction).values(), **case.attributes), case, direction)
+    def bits(of: Case) -> dict[str, bytes]:
+        second = results_of(function(*arguments_of(of, direction).values(), **of.attributes), of, direction)
         return {name: _bits(value) for name, value in second.items()}
 
+    def differing(known: Mapping[str, bytes], again: Mapping[str, bytes]) -> list[str]:
+        return [name for name in known if again.get(name) != known[name]]
+
     first = {name: _bits(value) for name, value in results.items()}
-    said = {"not the same bits for the same input, which it claims": [bits()] if deterministic else []}
-    if safe:
-        with ThreadPoolExecutor(_AT_ONCE) as threads:
-            waiting = [threads.submit(bits) for _ in range(_AT_ONCE)]
-            said["not the same bits in threads at once, which it claims"] = [done.result() for done in waiting]
     reasons = []
-    for reason, others in said.items():
-        differing = [name for name, kept in first.items() if any(other.get(name) != kept for other in others)]
-        reasons += [f"{', '.join(differing)} {reason}"] if differing else []
+    if getattr(implementation, "deterministic", False):
+        names = differing(first, bits(case))
+        reasons += [f"{', '.join(names)} not the same bits for the same input, which it claims"] if names else []
+    if getattr(implementation, "thread_safe", False):
+        other = refilled(case, 1)
+        alone = bits(other)
+        with ThreadPoolExecutor(2) as threads:
+            waiting = [threads.submit(bits, each) for each in (case, other) * _AT_ONCE]
+            pairs = zip((first, alone) * _AT_ONCE, waiting, strict=True)
+            names = [name for known, done in pairs for name in differing(known, done.result())]
+        said = ", ".join(dict.fromkeys(names))
+        reasons += (
+            [f"{said} not the same bits beside another call in a thread of its own, which it claims"] if said else []
+        )
     return reasons
 
 
