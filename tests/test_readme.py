@@ -62,9 +62,6 @@ def test_the_layers_of_networks_are_as_many_as_it_says():
     assert f"layers of {len(ALL)} networks, of which there are {distinct:,} distinct ones" in README
 
 
-def test_the_gate_runs_the_test_command_as_a_user_does():
+def test_the_gate_runs_the_test_command():
     (command,) = [command for command, output in CONSOLE if not output]
-    *before, given, again = (ROOT / ".ci/run").read_text().splitlines()
-    assert given == command
-    assert again == f"{command.rpartition(' && ')[2]} -e fast"
-    assert "unset CI" in before
+    assert (ROOT / ".ci/run").read_text().splitlines()[-1] == command
