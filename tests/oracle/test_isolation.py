@@ -228,7 +228,7 @@ def test_a_failure_that_does_not_come_back_is_said(module, tmp_path):
 def conv(input, weight, bias=None, **attributes):
     first = not os.path.exists({str(tmp_path / "once")!r})
     open({str(tmp_path / "once")!r}, "w").close()
-    return refconv.conv(input, weight, bias, **attributes) + first
+    return refconv.conv(input, weight, bias, **attributes) + 1e9 * first
 """
     (failure,) = oracle.check(module(text), ["conv"], isolate=True, examples=100).failures
     assert "(not reproducible: " in failure.reason
