@@ -44,8 +44,8 @@ _FEWEST = {"positions": 4, "features": 8, "groups": 32}
 """That nothing is cut below."""
 _COMMON = 16
 """Layers that may take as much as a case can: the others are smaller, since there are hundreds of them."""
-_RARER = 4
-_WEIGHT = 8  # multiply-adds, as which an element of a weight counts
+_RARER = 12
+_WEIGHT = 3  # multiply-adds, as which an element of a weight counts
 _WHOLE = 256  # parts, by which what may be cut away is counted
 
 

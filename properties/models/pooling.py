@@ -493,7 +493,10 @@ LP_POOL = Model(
         ),
     ),
     _build_lp_pool,
-    costs=_COSTS,
+    costs=(
+        *_COSTS,
+        (ELEMENT // 4, ("batch", "channels", "kernel", "positions")),
+    ),  # the bound has all taps in one array
     impossible=(*_IMPOSSIBLE, {"stride": ("kernel",), "ceil_mode": (_DROPPED,)}),
     elements=_elements,
 )

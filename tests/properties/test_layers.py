@@ -70,7 +70,7 @@ def work(layer):
     """Return the multiply-adds of a layer, or what its largest array counts as."""
     signals = max(math.prod(layer.input), math.prod(layer.output))
     weights = max((math.prod(shape) for shape in layer.shapes[1:] if shape is not None), default=0)
-    return max(layer.multiply_adds("forward"), ELEMENT * signals, 8 * weights)
+    return max(layer.multiply_adds("forward"), ELEMENT * signals, 3 * weights)
 
 
 def too_wide(layer):
