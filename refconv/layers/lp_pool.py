@@ -172,7 +172,7 @@ def lp_pool_backward_bound(
     everywhere = np.broadcast_to(places, terms.shape)
     rows = np.arange(len(counts))[:, None, None]
     for collected, shares in ((counts, 1.0), (errors, _finite(terms.error)), (magnitudes, _finite(abs(terms.value)))):
-        np.add.at(collected, (rows, everywhere), shares * there)
+        np.add.at(collected, (rows, everywhere), np.where(there, shares, 0))
     bound = errors + terms.unit * np.maximum(counts - 1, 0) * magnitudes
     return (Bound(*[bound.reshape(input.shape)] * 2),)
 

@@ -6,6 +6,7 @@ The length is found of the vector divided by its largest entry, and of it and it
 that nothing overflows. The formula is stated once, for arrays and for the arrays with errors that make the bounds.
 """
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from refconv.arguments import Array
 from refconv.bounds import Arithmetic, Bound
 from refconv.layers.softmax import read
 from refconv.results import InputGradient
-from refconv.rounding import along, exactly, sqrt, values, where
+from refconv.rounding import Rounded, along, exactly, sqrt, values, where
 
 
 @np.errstate(all="ignore")  # what isn't finite is handed on
@@ -152,8 +153,12 @@ def _polar(s: Any, axis: int) -> _Polar:
     short = where(long, 1 / norm, norm)
     square = short * short
     whole = 1 + square
+    direction = unit / (length + (values(length) == 0))
+    if isinstance(direction, Rounded):  # of what can't be told from 0, any direction may come out
+        unknown = (length.error > 0) & (length.value <= length.error)
+        direction = replace(direction, error=np.where(unknown, 2.0, direction.error))
     return _Polar(
-        direction=unit / (length + (values(length) == 0)),
+        direction=direction,
         share=where(long, 1, square) / whole,
         factor=short / whole,
     )

@@ -125,3 +125,13 @@ def test_a_grad_output_of_another_shape_or_dtype_is_refused():
         capsule_routing_backward(np.zeros((1, 2, 4)), votes)
     with pytest.raises(InvalidTypeError, match=r"^grad_output must have the dtype of votes, float64, got float32$"):
         capsule_routing_backward(np.zeros((1, 3, 4), np.float32), votes)
+
+
+def test_votes_that_cancel_are_rounded_to_a_capsule_of_any_direction():
+    votes = np.array([3.0, -4.0, 1.0]).reshape(1, 3, 1, 1).repeat(56, axis=2)
+    exact = capsule_routing(votes, iterations=1)
+    limit = capsule_routing_bound(FLOAT32, exact, votes, iterations=1).limit
+    rounded = capsule_routing(votes.astype(np.float32), iterations=1)
+    assert (rounded != exact).any()
+    assert (abs(rounded - exact) <= limit).all()
+    assert limit.max() < 1e-12
