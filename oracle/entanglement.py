@@ -25,6 +25,8 @@ class Entanglement(NamedTuple):
         """What the report says."""
         first, last = self.calls[0][0], self.calls[-1][0]
         later = f"{len(self.calls) - 1} call{'s' * (len(self.calls) > 2)}"
+        if self.verdict.ended and len(self.calls) == 1:
+            return f"corrupts its process, which {self.verdict.reason}"
         if self.verdict.ended:
             return f"corrupts its process, which {later} later {self.verdict.reason}, in {last!r}, right by itself"
         return f"{self.verdict.reason}; right by itself, wrong after {later}, the first {first!r}"
@@ -34,8 +36,9 @@ def disentangled(runner: Runner, calls: Sequence[Call], arithmetic: Arithmetic, 
     """Find few of `calls` that still fail where they run in a new process; None if even all of them don't.
 
     The last of `calls` has failed, with its process if that has `ended`, and passes by itself. A call that spoils its
-    process is the latest from which on the rest fails: it is found by bisection. Then what lies between is left out, as
-    far as that can be.
+    process is the latest from which on the rest fails: it is found by bisection. It may be the last one: whether that
+    ends its process at once depends on what others left in memory. Then what lies between is left out, as far as that
+    can be.
     """
 
     def failing(tried: Sequence[Call]) -> Entanglement | None:
@@ -51,7 +54,7 @@ def disentangled(runner: Runner, calls: Sequence[Call], arithmetic: Arithmetic, 
     if found is None:
         return None
     calls = found.calls
-    low, high = 0, len(calls) - 1  # the calls from `low` on fail, those from `high` on don't
+    low, high = 0, len(calls) - (not ended)  # the calls from `low` on fail, those from `high` on don't
     while high - low > 1:
         middle = (low + high) // 2
         later = failing(calls[middle:])
@@ -59,7 +62,7 @@ def disentangled(runner: Runner, calls: Sequence[Call], arithmetic: Arithmetic, 
             high = middle
         else:
             low, found, calls = middle, later, calls[: middle + len(later.calls)]
-            high = min(high, len(calls) - 1)
+            high = min(high, len(calls) - (not ended))
     return _without_the_rest(found, failing)
 
 

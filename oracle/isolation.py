@@ -43,6 +43,7 @@ _GLANCE = 0.05  # seconds between two looks at the memory
 _HURRIED = 2.0  # seconds that a call gets at least where others were fast: on a busy machine, memory grows slowly
 _SHOWN = 200  # characters of what was printed
 _ROOM = 16  # an array that is returned may be so many times larger than is right, and will still be looked at
+_WORKER = os.path.join("oracle", "worker.py")
 _START = (
     "import json, sys; setup = json.loads(sys.argv[1]); sys.path[:] = setup['path']; "
     "from oracle.worker import main; main(setup)"
@@ -448,10 +449,15 @@ def _death(code: int, errors: bytes) -> str:
     hints = [
         *(["its stack overflowed"] if "  ..." in lines else []),
         *said[-1:],
-        *(frames[:1] if "  ..." not in lines else []),
+        *([_place(frames[0])] if frames and "  ..." not in lines else []),
     ]
     name = signal.Signals(-code).name
     return f"crashed with {name}" + (f" ({'; '.join(hints)[:_SHOWN]})" if hints else "")
+
+
+def _place(frame: str) -> str:
+    """Say where a process ended: a frame of the worker's own means that the implementation had returned."""
+    return "after the call had returned" if _WORKER in frame else frame
 
 
 def _elsewhere(_: Case) -> bool:

@@ -1,6 +1,14 @@
 """Mistakes that a verdict's reason says by itself, whatever the values."""
 
 _BOUNDS = "writes out of bounds", "A size or an index is computed for another shape than the array has."
+_ALLOCATORS = (
+    "free(): ",
+    "malloc(): ",
+    "realloc(): ",
+    "munmap_chunk(): ",
+    "double free",
+    "corrupted",
+)  # of blocks that were overwritten
 
 NAMES: dict[str, tuple[str, str]] = {
     "right by itself, wrong after": (
@@ -8,6 +16,7 @@ NAMES: dict[str, tuple[str, str]] = {
         "Something is kept from one call to the next, by a key that lacks what has changed, or a buffer isn't cleared.",
     ),
     "corrupts its process": _BOUNDS,
+    **{f"SIGABRT ({said}": _BOUNDS for said in _ALLOCATORS},
     "bytes outside of its arguments": _BOUNDS,
     "in place": (
         "input modified in place",
