@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from oracle.checking import check
 from oracle.files import keep
@@ -320,13 +320,31 @@ def _progress(names: list[str]) -> Iterator[Callable[[Report], None]]:
 
         yield tell
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+    )
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("loading", total=len(names))
 
         def advance(report: Report) -> None:
             tally = report.tallies[-1]
             done = names.index(tally.operator)
-            bar.update(task, completed=done, description=f"{tally.operator}, case {tally.cases}")
+            part, said = _part(report)
+            bar.update(task, completed=done + part, description=f"{tally.operator}, {said}")
 
         yield advance
+
+
+def _part(report: Report) -> tuple[float, str]:
+    """Return how much of the last operator's cases was run, and what is said of that."""
+    if not report.coverage:  # laws
+        return 0.0, f"case {report.tallies[-1].cases}"
+    coverage = report.coverage[-1]
+    if not coverage.tried:
+        return 0.0, "compiling"
+    expected = max(coverage.expected, coverage.tried)
+    return coverage.tried / expected, f"case {coverage.tried} of about {expected}"

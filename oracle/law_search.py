@@ -1,11 +1,15 @@
 """The search for cases that break a law of one operator: generate, compare, and shrink."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import islice
 
 import hypothesis
+import numpy as np
 from hypothesis import Phase, given
 
+from oracle.descent import Descent
 from oracle.drawing import fingerprint, searching
 from oracle.judge import read_arithmetic
 from oracle.laws import LawVerdict, judge_law
@@ -15,7 +19,9 @@ from oracle.script import script
 from oracle.search import SHRINKING, SIMPLIFYING, Extent
 from oracle.shrinking import simplified
 from properties import LAWS, Case, Law
-from properties.domain import narrowed_cases
+from properties.domain import fits, narrowed_cases
+from properties.models import Recipe
+from properties.plan import Plan, Planned
 from refconv import Arithmetic
 
 FAULTY = "gives results to compare"
@@ -57,7 +63,7 @@ class LawSearch:
         self.until = 0.0  # when to stop shrinking
 
     def run(self, extent: Extent, seed: int) -> None:
-        """Check all laws of which the implementation has the functions, each on cases that are drawn at random."""
+        """Check all laws of which the implementation has the functions, each on cases of the plan and on others."""
         for direction in DIRECTIONS:
             if not self.runner.offers(self.operator, direction):
                 self.report.absent.append(function_name(self.operator, direction))
@@ -74,13 +80,59 @@ class LawSearch:
         self.report.tallies.append(tally)
         self.first = None
         self.failing.clear()
-        examples = LAWFUL if extent.examples is None else extent.examples
+        extent = extent._replace(examples=extent.examples or LAWFUL)
+        plan = Plan(self.operator, self.report.dtype, seed, largest=extent.largest, only=extent.only)
+        of_layers, of_design, free = extent.shares(plan.coverage.of_layers)
+        self._planned(laws, tally, plan, islice(plan.of_layers(), of_layers), extent)
+        self._planned(laws, tally, plan, islice(plan.of_design(), of_design), extent)
+        if self.first is None:
+            self._free(laws, tally, plan, free, extent, seed)
+
+    def _planned(self, laws: list[Law], tally: Tally, plan: Plan, planned: Iterator[Planned], extent: Extent) -> None:
+        """Check laws on cases of the plan, and make the first that breaks one smaller."""
+        direction = laws[0].direction
+        for each in planned:
+            if self.first is not None or time.perf_counter() > extent.until:
+                return
+            case, terms = each.recipe.made(self.report.dtype)
+            if not _is_finite(case):  # laws are of numbers
+                plan.left_out(each)
+                continue
+            declined = tally.declined
+            self._generated(laws, case, tally)
+            self.step()
+            if tally.declined == declined or self._accepts(direction, case):  # a law's other calls may be declined
+                plan.ran(each, case, terms)
+            else:
+                plan.declined(each, partial(self._accepts, direction))
+            if self.first is not None:
+                broken = self._descended(each.recipe, extent) if self.shrink else self.first
+                self.report.failures.append(self._confirmed(broken))
+
+    def _accepts(self, direction: str, case: Case) -> bool:
+        return self.runner.start(case, direction)().status != "declined"
+
+    def _descended(self, recipe: Recipe, extent: Extent) -> _BrokenLaw:
+        """Return the smallest case of the model that breaks the law that the first one broke."""
+        assert self.first is not None
+        law, smallest = self.first.law, [self.first]
+
+        def breaks(case: Case) -> bool:
+            broken = self._shrunk(law, case) if fits(case, extent.only) else None
+            smallest.extend([] if broken is None else [broken])
+            return broken is not None
+
+        Descent(recipe, self.report.dtype, breaks, self.until).run()
+        return smallest[-1]
+
+    def _free(self, laws: list[Law], tally: Tally, plan: Plan, examples: int, extent: Extent, seed: int) -> None:
+        """Check laws on cases that are drawn at random."""
         phases = [Phase.reuse, Phase.generate, *[Phase.shrink] * self.shrink]
         label = f"{self.report.subject} {self.operator} {self.report.dtype} {' '.join(law.name for law in laws)} "
 
         @searching(examples, phases, label)
         @hypothesis.seed(seed)  # under the settings, whose database it would take away
-        @given(narrowed_cases(self.operator, self.report.dtype, extent.only))
+        @given(narrowed_cases(self.operator, self.report.dtype, extent.only, plan.declines))
         def search(case: Case) -> None:
             if self.first is None and time.perf_counter() > extent.until:
                 return
@@ -155,3 +207,7 @@ class LawSearch:
             calls=calls,
             statement="" if faulty else law.text,
         )
+
+
+def _is_finite(case: Case) -> bool:
+    return all(np.isfinite(array).all() for array in case.arrays.values() if array is not None)

@@ -2,13 +2,15 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import hypothesis
+import numpy as np
+import psutil
 from hypothesis import Phase, given
 from hypothesis.strategies import SearchStrategy
 
@@ -53,6 +55,11 @@ FREE = 60
 """Cases that are drawn at random after those of the plan, where the number of cases isn't said."""
 _REFILLS = 4
 """How often a case on integers whose result is all zero gets other integers."""
+_ESTIMATED = 16  # cases after which it is estimated anew how many there will be
+_COMPILING = 0.5  # seconds of a case that are worth a second look: is it faster with other contents?
+_QUICKER = 4  # times, where it is
+_COPIES = 32  # of the largest array, in float64, that judging a case takes at the same time, at most
+_ALWAYS_THERE = 1 << 28  # bytes
 _LAW = "equals the definition"
 
 
@@ -120,6 +127,7 @@ class Search:
         self.failing: dict[bytes, _FailedCase] = {}  # by what was drawn, to be shrunk without running again
         self.until = 0.0  # when to stop shrinking
         self.extent = Extent()
+        self.compiles = False  # whether the implementation takes far longer for the first call of a shape
         self.broken = 0  # cases of which every contradiction is tried
         self.threshold: str | None = None  # from which size on it fails
 
@@ -137,10 +145,17 @@ class Search:
         self.extent = extent
         plan = Plan(self.operator, self.report.dtype, seed, largest=extent.largest, only=extent.only)
         self.report.coverage.append(plan.coverage)
+        self.step()  # the first case may take long: what is compiled is compiled then
         of_layers, of_design, free = extent.shares(plan.coverage.of_layers)
+        others = free + (plan.coverage.of_layers if of_layers is None else of_layers)
         try:
-            self._planned(islice(plan.of_layers(), of_layers), plan, seed)
-            self._planned(islice(plan.of_design(), of_design), plan, seed)
+            for part, most in ((plan.of_layers(), of_layers), (plan.of_design(), of_design)):
+                for number, planned in enumerate(islice(part, most)):
+                    if not self.open or self._late:
+                        break
+                    if number % _ESTIMATED == 0:
+                        plan.coverage.expected = others + (plan.rows() if of_design is None else of_design)
+                    self._planned(planned, plan, seed)
             self._free(plan.coverage, plan, free, seed)
             if extent.only and not any(tally.cases for tally in self.tallies.values()) and not self._late:
                 raise DomainError(f"only leaves no case of {self.operator}")
@@ -153,24 +168,44 @@ class Search:
     def _late(self) -> bool:
         return time.perf_counter() > self.extent.until
 
-    def _planned(self, planned: Iterable[Planned], plan: Plan, seed: int) -> None:
-        """Judge cases of the plan, and tell it what became of each."""
-        for each in planned:
-            if not self.open or self._late:
+    def _planned(self, planned: Planned, plan: Plan, seed: int) -> None:
+        """Judge a case of the plan, and tell it what became of that."""
+        if not _fits_into_memory(planned.recipe):
+            plan.left_out(planned)
+            plan.coverage.left_out += 1
+            return
+        case, terms = planned.recipe.made(self.report.dtype)
+        self.first = self.entangled = None
+        self.failing.clear()
+        taken = self._taken()
+        self._planned_contents(case)
+        self._stepped()
+        if self._taken() == taken:
+            plan.declined(planned, self._accepts)
+        else:
+            plan.ran(planned, case, terms)
+        if self.first is not None or self.entangled is not None:
+            self._settled(planned.recipe, seed)
+
+    def _stepped(self) -> None:
+        self.report.coverage[-1].tried += 1
+        self.step()
+
+    def _planned_contents(self, case: Case) -> None:
+        """Judge a case; where each shape is compiled for, with other contents, too, which then cost little."""
+        self.drawn = case
+        began = time.perf_counter()
+        self._generated(case, steer=False)
+        took = time.perf_counter() - began
+        if took < _COMPILING or self.first is not None or self.entangled is not None or self._late:
+            return
+        for number in range(_REFILLS if self.compiles else 1):
+            began = time.perf_counter()
+            self.drawn = refilled(case, number)
+            self._generated(self.drawn, steer=False)
+            self.compiles = _QUICKER * (time.perf_counter() - began) < took
+            if not self.compiles or self.first is not None or self.entangled is not None:
                 return
-            case, terms = each.recipe.made(self.report.dtype)
-            self.first = self.entangled = None
-            self.failing.clear()
-            self.drawn = case
-            taken = self._taken()
-            self._generated(case, steer=False)
-            self.step()
-            if self._taken() == taken:
-                plan.declined(each, self._accepts)
-            else:
-                plan.ran(each, case, terms)
-            if self.first is not None or self.entangled is not None:
-                self._settled(each.recipe, seed)
 
     def _taken(self) -> int:
         """Return how many verdicts there are of what wasn't declined."""
@@ -277,7 +312,7 @@ class Search:
                 failed = self._generated(case, steer=steer)
             else:
                 failed = self._shrunk(case, self.first.verdict.direction)
-            self.step()
+            self._stepped()
             if failed is not None:
                 raise failed  # all from this line, by which Hypothesis tells bugs apart
 
@@ -459,6 +494,11 @@ class Search:
             calls=tuple(calls),
             threshold=self.threshold,
         )
+
+
+def _fits_into_memory(recipe: Recipe) -> bool:
+    needed = recipe.elements * _COPIES * np.dtype(np.float64).itemsize
+    return needed < _ALWAYS_THERE or needed < psutil.virtual_memory().available
 
 
 def _size(case: Case) -> int:

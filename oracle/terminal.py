@@ -129,6 +129,8 @@ def _coverage(report: Report) -> Iterator[RenderableType]:
     yield Text("")
     yield table
     for each in report.coverage:
+        if each.left_out:
+            yield Text(f"\n{each.operator}: {each.left_out} cases left out, for which there isn't the memory", "yellow")
         if each.declined:
             yield Text(f"\n{each.operator} declines: {'; '.join(each.declined)}", "yellow")
 

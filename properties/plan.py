@@ -35,6 +35,9 @@ class Coverage:
     triples: int = 0
     of_triples: int = 0
     free: int = 0  # cases that were drawn at random
+    tried: int = 0  # cases, so far
+    expected: int = 0  # cases, about
+    left_out: int = 0  # cases that wouldn't fit into memory
     largest: tuple[int, ...] = ()  # the shape of the input with the most elements
     sum: int = 0  # the longest, in products
     declined: list[str] = field(default_factory=list)  # what the implementation doesn't offer, in classes
@@ -84,6 +87,7 @@ class Plan:
         self._turned_down: list[tuple[tuple[str, str], ...]] = []  # classes that are declined, alone or together
         self._doubts: Counter[tuple[str, str]] = Counter()
         self._number = 0
+        self._rows = 0  # of the design, so far
 
     def of_layers(self) -> Iterator[Planned]:
         """Yield the layers of networks, but for those that are known to be declined."""
@@ -97,6 +101,7 @@ class Plan:
     def of_design(self) -> Iterator[Planned]:
         """Yield cases in which every pair and every triple of classes occurs."""
         for row in self.design.rows():
+            self._rows += 1
             recipe = self._drawn(row)
             if recipe is None or recipe.work > _OVER * self.largest:
                 self.design.refuse()
@@ -111,6 +116,15 @@ class Plan:
                 return recipe
         return None
 
+    def rows(self) -> int:
+        """Return how many rows the design will have, about: each closes fewer triples than the one before."""
+        closed, known = self.design.triples
+        if not closed:
+            most = sorted(len(feature.classes) for feature in self.model.counted)[-3:]
+            return _ROWS * math.prod(most)
+        done: float = 1 - (1 - closed / known) ** _SLOWING
+        return math.ceil(self._rows / done)
+
     def ran(self, planned: Planned, case: Case, terms: int) -> None:
         """Note that a case was run, and not declined."""
         recipe = planned.recipe
@@ -119,6 +133,10 @@ class Plan:
         self.design.note(recipe.classes)
         self.coverage.layers += planned.part == "layer"
         self.coverage.see(case, terms)
+
+    def left_out(self, planned: Planned) -> None:
+        """Note that a case is not to be run."""
+        self.design.note(planned.recipe.classes)
 
     def declined(self, planned: Planned, accepts: Callable[[Case], bool]) -> None:
         """Find out which class it is, or which of them together, that made the implementation decline a case."""
@@ -209,5 +227,7 @@ class Plan:
         return coverage
 
 
+_ROWS = 2  # times as many as are needed at least
+_SLOWING = 0.25  # what is open goes with the fourth power of the rows that are left
 _DOUBTED = 4  # cases with a class that is never accepted
 _TOGETHER = 3  # classes that are declined together, at most: of more, nothing is learned

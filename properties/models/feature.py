@@ -108,6 +108,11 @@ class Model:
         costs = (factor * math.prod(size_of(choices[name]) for name in names) for factor, names in self.costs)
         return max(*costs, ELEMENT * self.elements(choices))
 
+    def largest_array(self, choices: Choices) -> int:
+        """Return how many elements the largest array of a call has, at most."""
+        arrays = [math.prod(size_of(choices[name]) for name in names) for factor, names in self.costs if factor > 1]
+        return max([self.elements(choices), *arrays])
+
     def read(self, case: Case) -> dict[str, Any]:
         """Return the choices that a case was made by, as far as they show."""
         return {feature.name: feature.read(case) for feature in self.features}

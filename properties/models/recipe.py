@@ -35,6 +35,11 @@ class Recipe:
         return self.model.work(self.choices)
 
     @property
+    def elements(self) -> int:
+        """Those of the largest array, at most."""
+        return self.model.largest_array(self.choices)
+
+    @property
     def classes(self) -> dict[str, str | None]:
         """The class of each feature that counts."""
         return self.model.classes(self.choices)

@@ -2,6 +2,7 @@
 
 import json
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -182,3 +183,49 @@ def test_threads_that_agree_are_no_failure():
         relu = staticmethod(refconv.relu)
 
     assert oracle.check(Safe, ["relu"], examples=10).passed
+
+
+def test_how_many_cases_there_will_be_is_known_about():
+    seen = []
+    report = oracle.check(
+        oracle.subject(relu=refconv.relu, name="mine"),
+        ["relu"],
+        progress=lambda report: seen.append((report.coverage[-1].tried, report.coverage[-1].expected)),
+    )
+    assert seen[0][0] == 0  # before anything is compiled
+    known = report.coverage[0].tried
+    assert seen[-1][0] == known
+    halfway = [expected for tried, expected in seen if tried > known / 2]
+    assert max(abs(expected - known) for expected in halfway) < 0.3 * known
+
+
+def test_what_compiles_for_each_shape_gets_other_contents_too():
+    shapes, contents = set(), set()
+
+    def linear(input, weight, bias=None):
+        shape = tuple(None if array is None else array.shape for array in (input, weight, bias))
+        if shape not in shapes:
+            time.sleep(0.6)
+        shapes.add(shape)
+        contents.add((shape, input.tobytes()))
+        return refconv.linear(input, weight, bias)
+
+    report = oracle.check(oracle.subject(linear=linear), ["linear"], seconds=10)
+    assert report.passed
+    assert len(contents) > 2.5 * len(shapes)
+
+
+def test_a_case_that_does_not_fit_into_memory_is_left_out_and_counted(monkeypatch):
+    monkeypatch.setattr("oracle.search._ALWAYS_THERE", 1 << 20)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=1 << 25))
+    sizes = []
+
+    def relu(input):
+        sizes.append(input.size)
+        return refconv.relu(input)
+
+    report = oracle.check(oracle.subject(relu=relu), ["relu"], seconds=10)
+    (coverage,) = report.coverage
+    assert coverage.left_out > 2
+    assert f"relu: {coverage.left_out} cases left out, for which there isn't the memory" in str(report)
+    assert 1 << 24 < max(sizes) * 8 * 32 < 1 << 25

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -83,3 +85,40 @@ def test_cases_can_be_written_down_and_read_back(operator, collect):
 def test_what_isnt_known_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         cases(**arguments)
+
+
+DRAWN = """
+import hashlib, sys
+from hypothesis import HealthCheck, Phase, given, seed, settings
+import properties, refconv
+if sys.argv[1] == "more":
+    import constants
+
+digest = hashlib.blake2b()
+quietly = {"database": None, "deadline": None, "phases": [Phase.generate], "suppress_health_check": list(HealthCheck)}
+for operator in refconv.operators:
+    for strategy in properties.cases(operator, specials=True), properties.contradictory_cases(operator):
+        @seed(0)
+        @settings(max_examples=25, **quietly)
+        @given(strategy)
+        def draw(case):
+            digest.update(repr(case).encode())
+            for array in case.arrays.values():
+                digest.update(b"" if array is None else array.tobytes())
+
+        draw()
+    print(operator, digest.hexdigest())
+"""
+
+
+def test_what_is_drawn_does_not_depend_on_the_constants_of_other_modules(tmp_path):
+    numbers = [*range(100, 4000, 7), 0.37, -12.5, 3e7]
+    (tmp_path / "constants.py").write_text(f"INTEGERS = {numbers}\nWORDS = ['zeros', 'reflect', 'mean', 'other']\n")
+    alone, more = (
+        subprocess.run(
+            [sys.executable, "-c", DRAWN, which], cwd=tmp_path, capture_output=True, text=True, check=True
+        ).stdout.splitlines()
+        for which in ("alone", "more")
+    )
+    assert alone == more
+    assert len(alone) == len(operators)
