@@ -64,4 +64,4 @@ def test_the_layers_of_networks_are_as_many_as_it_says():
 
 def test_the_gate_runs_the_test_command():
     (command,) = [command for command, output in CONSOLE if not output]
-    assert (ROOT / ".ci/run").read_text().splitlines()[-1] == command
+    assert command in (ROOT / ".ci/run").read_text().splitlines()
