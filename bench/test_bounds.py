@@ -13,7 +13,7 @@ from refconv.bounds import ERRORS_PER_B
 
 @pytest.mark.parametrize("order", [sequential, permuted, pairwise], ids=lambda order: order.__name__)
 def test_honest_sums_lie_within_the_constant(
-    benchmark: Any, figure: Callable[[str], None], order: Callable[[Array], float]
+    benchmark: Any, figure: Callable[[str], None], order: Callable[[Array], Array]
 ) -> None:
     found = benchmark.pedantic(lambda: list(measured(order)), rounds=1)
     errors = [of.error / of.statistical for of in found]

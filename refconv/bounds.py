@@ -5,12 +5,14 @@ magnitudes and S2 the sum of their squares, all three computed by the operator i
 element, for any order of summation, with or without fused multiply-adds:
 
     rigorous      |computed - T| <= gamma M,  gamma = t / (1 - t),  t = u_product + (n - 1) u_accumulation + u_storage
-    statistical   B = sqrt(u_accumulation^2 n (max(S2 - T^2/n, 0)/6 + T^2/3) + u_product^2 S2) + u_storage |T|
+    statistical   B = sqrt(u_accumulation^2 k n (max(k S2 - T^2/n, 0)/6 + T^2/3) + u_product^2 S2) + u_storage |T|
 
 The first is Higham's (Accuracy and Stability of Numerical Algorithms, 2nd ed., chapter 3; the sum of n rounded
 products passes each through at most n + 1 roundings). The second models the random walk of rounding errors, whose
 steps are as large as the partial sums: honest errors are a small multiple of it for any n, where gamma M grows out of
-sight. It holds for any order that doesn't depend on the data; products that are sorted first can break it.
+sight. Where terms are alike, they are rounded alike, and their errors add up: k says how many are (`refconv.likeness`).
+It is 1 for data without a pattern, whatever their order, and n where all are equal, or in an even row: there the first
+bound is the smaller one, and judges.
 
 On small integers every partial sum is representable, so all correct direct algorithms give the same bits: there, both
 bounds are 0.
@@ -27,15 +29,16 @@ import ml_dtypes
 import numpy as np
 
 from refconv.arguments import Array
+from refconv.likeness import like_terms
 from refconv.normwise import normwise_errors
 
 ERRORS_PER_B = 8.0
 """The verdict's constant: an error beyond this many B means less accuracy than the arithmetic promises.
 
 Measured: PyTorch 2.13 on a CPU never passed 3.3 B in 5,000 cases of each operator, forward and backward, in float32,
-nor 1.6 B in as many in float64 (``refconv check torch --examples 5000 --seed 1``). Of 6,000 float32 dot products of
-length 9 to 18,432, summed in three orders, none passed 2 B, while inputs rounded to TF32's 11 bits had a median of
-208 B (``tox -e bench``).
+nor 1.6 B in as many in float64 (``refconv check torch --examples 5000 --seed 1``). Of float32 sums of 20 kinds of data
+in 8 orders, of 9 to 65,536 terms, none passed 0.6 of the limit, while TF32's factors, of 11 bits, were always told
+where signs are mixed (``python -m bench.bounds``).
 """
 
 
@@ -157,9 +160,12 @@ def multilinear(
         One for each of `values`, None where the value is.
     """
 
-    def sums(transform: Callable[[Array], Array]) -> tuple[Any, ...]:
-        results: Any = function(*(None if array is None else transform(array) for array in inputs), **attributes)
+    def sums_of(*arrays: Array | None) -> tuple[Any, ...]:
+        results: Any = function(*arrays, **attributes)
         return results if isinstance(results, tuple) else (results,)
+
+    def sums(transform: Callable[[Array], Array]) -> tuple[Any, ...]:
+        return sums_of(*(None if array is None else transform(array) for array in inputs))
 
     values, inputs = tuple(values), tuple(inputs)
     with np.errstate(all="ignore"):  # what isn't finite is judged apart
@@ -171,9 +177,10 @@ def multilinear(
         counts, squares = sums(np.ones_like), sums(np.square)
         lost = _lost(arithmetic, sums, inputs, magnitudes)
         fitting = _fitting(arithmetic, inputs) if factors == 2 else arithmetic  # sums that are factors may not fit
+        of_result = zip(values, magnitudes, counts, squares, _likeness(sums_of, inputs, counts), lost, strict=True)
         return tuple(
-            None if value is None else _bound(fitting, value, magnitude, count, square, factors, more)
-            for value, magnitude, count, square, more in zip(values, magnitudes, counts, squares, lost, strict=True)
+            None if value is None else _bound(fitting, value, *known, factors=factors, lost=more)
+            for value, *known, more in of_result
         )
 
 
@@ -280,8 +287,29 @@ def _normwise(
         yield Bound(rigorous=rigorous + beyond, statistical=statistical + beyond)
 
 
+def _likeness(
+    sums_of: Callable[..., tuple[Any, ...]], inputs: Iterable[Array | None], counts: tuple[Any, ...]
+) -> tuple[Any, ...]:
+    """Return how many terms of each result are like one of them, in the mean, from 1 to all."""
+    more = like_terms(sums_of, inputs)
+    if more is None:
+        return (1.0,) * len(counts)
+    return tuple(
+        None if count is None else np.clip(1 + added / np.maximum(count, 1), 1, np.maximum(count, 1))
+        for added, count in zip(more, counts, strict=True)
+    )
+
+
 def _bound(
-    arithmetic: Arithmetic, value: Array, magnitude: Array, count: Array, square: Array, factors: int, lost: Array
+    arithmetic: Arithmetic,
+    value: Array,
+    magnitude: Array,
+    count: Array,
+    square: Array,
+    alike: Array | float,
+    *,
+    factors: int,
+    lost: Array,
 ) -> Bound:
     # Adding the reference's roundoffs to the implementation's covers both: gamma(s + t) >= gamma(s) + gamma(t).
     product = (factors - 1) * (arithmetic.product + FLOAT64.product)
@@ -295,6 +323,6 @@ def _bound(
     if arithmetic.stored:
         beyond += np.where(count > 0, arithmetic.smallest, 0)
     mean_square = value**2 / np.maximum(count, 1)
-    walk = count * (np.maximum(square - mean_square, 0) / 6 + value**2 / 3)
+    walk = alike * count * (np.maximum(alike * square - mean_square, 0) / 6 + value**2 / 3)
     spread = np.sqrt(accumulation**2 * walk + product**2 * square)
     return Bound(rigorous=gamma * magnitude + beyond, statistical=spread + storage * abs(value) + beyond)

@@ -11,10 +11,9 @@ Algorithms, 2nd ed., section 3.3):
 where each u also multiplies the error that is passed on, and is the unit roundoff, to which that of the reference's own
 float64 is added. Where sums are finer than what is stored, theirs is u, and each step's result is rounded once more: it
 may be stored. An elementary function may be off by 8 u: vectorised libraries promise 4 units in the last place. Of a
-sum's n - 1 roundings, 4 sqrt(n) is what the random walk of many leaves; terms that are equal may be rounded alike, so
-that the n_v of them that have one value make one step of that size, and m is the sum of n_v^2 over all values but 0. An
-exponent that doesn't fit its format is rounded, too: by the derivative of x^p by p, p (1 + u) makes that |p x^p log x|
-u.
+sum's n - 1 roundings, 4 sqrt(n) is what the random walk of many leaves; terms that are alike are rounded alike, so that
+each counts as often as there are terms like it (`refconv.likeness`), and m is the sum of these counts. An exponent that
+doesn't fit its format is rounded, too: by the derivative of x^p by p, p (1 + u) makes that |p x^p log x| u.
 
 The formula should be the one whose errors are the largest among good algorithms: a bound states what any of them keeps.
 
@@ -29,6 +28,7 @@ import numpy as np
 
 from refconv.arguments import Array
 from refconv.bounds import FLOAT64, Arithmetic, Bound, lost_when_stored
+from refconv.likeness import evenly, like_terms
 
 _FUNCTION = 8  # units in which an elementary function may be off
 
@@ -165,18 +165,23 @@ class Rounded:
 def _walks(array: Array, axis: int | tuple[int, ...] | None, terms: int) -> Array:
     """Return min(n - 1, 4 sqrt(m)) of the sums of n `terms` along `axis`, one after the other."""
     axes = np.atleast_1d(np.arange(array.ndim) if axis is None else axis)
-    ends = np.moveaxis(abs(array), axes, range(-len(axes), 0))
-    rows = np.sort(ends.reshape(-1, terms))
+
+    def as_rows(each: Array) -> Array:
+        rows: Array = np.moveaxis(each, axes, range(-len(axes), 0)).reshape(-1, terms)
+        return rows
+
+    rows, runs = np.sort(as_rows(abs(array))), as_rows(evenly(array, axes.tolist()))
     first = np.ones(rows.shape, bool)
     first[:, 1:] = rows[:, 1:] != rows[:, :-1]
-    runs = np.cumsum(first) - 1
-    equal = np.where(rows > 0, np.bincount(runs)[runs].reshape(rows.shape), 0)
-    walks: Array = np.minimum(terms - 1, 4 * np.sqrt(equal.sum(1)))
-    return walks
+    same = np.cumsum(first) - 1
+    equal = np.where(rows > 0, np.bincount(same)[same].reshape(rows.shape), 0)
+    return _walk(terms, equal.sum(1) + np.where(runs > 1, runs, 0).sum(1))
 
 
-def _walk(terms: int) -> float:
-    return min(terms - 1, 4 * terms**0.5) if terms else 0
+def _walk(terms: Array | int, alike: Array) -> Array:
+    """Return how many roundings of so many terms add up, each of which counts as often as there are terms like it."""
+    steps: Array = np.minimum(np.maximum(terms - 1, 0), 4 * np.sqrt(alike))
+    return steps
 
 
 def _flushed(arithmetic: Arithmetic, terms: int, magnitude: Array) -> Array:
@@ -210,11 +215,13 @@ def einsum(subscripts: str, x: Any, y: Any) -> Any:
     if like is None:
         return sums(x, y)
     x, y = like._lifted(x), like._lifted(y)
-    terms = int(sums(np.ones(x.shape), np.ones(y.shape)).max(initial=0))
-    roundings = like.arithmetic.product + FLOAT64.product + _walk(terms) * like.unit
+    terms = sums(np.ones(x.shape), np.ones(y.shape))
+    more = like_terms(lambda *arrays: (sums(*arrays),), (x.value, y.value))
+    alike = terms if more is None else terms + more[0]
+    roundings = like.arithmetic.product + FLOAT64.product + _walk(terms, alike) * like.unit
     magnitude = sums(abs(x.value), abs(y.value))
     error = sums(abs(x.value), y.error) + sums(x.error, abs(y.value)) + roundings * magnitude
-    error += _flushed(like.arithmetic, terms, magnitude)
+    error += _flushed(like.arithmetic, int(terms.max(initial=0)), magnitude)
     value = sums(x.value, y.value)
     return Rounded(value, error + like.arithmetic.stored * (abs(value) + error), like.arithmetic)
 

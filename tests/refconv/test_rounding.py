@@ -95,10 +95,13 @@ def test_what_is_flushed_in_sums_is_part_of_the_error():
     assert einsum("i,i->", small, lifted(0.0, 0.0)).error.item() == 0
 
 
-def test_equal_terms_of_a_sum_may_be_rounded_alike():
-    distinct, equal, most_zero = np.arange(1.0, 101), np.ones(100), np.eye(1, 100)[0]
-    steps = Rounded(np.stack([distinct, equal, most_zero]), np.zeros((3, 100)), FLOAT32).sum(1)
-    assert (steps.error / steps.value / UNIT).ravel().tolist() == pytest.approx([40, 99, 4])
+def test_terms_of_a_sum_that_are_alike_may_be_rounded_alike():
+    distinct, equal, most_zero = np.random.default_rng(0).uniform(size=100), np.ones(100), np.eye(1, 100)[0]
+    steps = Rounded(np.stack([distinct, equal, most_zero, np.linspace(1, 2, 100)]), np.zeros((4, 100)), FLOAT32).sum(1)
+    assert (steps.error / steps.value / UNIT).ravel().tolist() == pytest.approx([40, 99, 4, 99])
+    for factor, expected in ((distinct, 40), (equal, 99)):
+        product = einsum("i,i->", exactly(equal, FLOAT32), exactly(factor, FLOAT32))
+        assert product.error / product.value / UNIT == pytest.approx(expected + 1)
     terms = np.full(10_000, 0.1, np.float32)
     bound = exactly(terms.astype(np.float64), FLOAT32).sum(0).bound().limit
     error = abs(np.add.accumulate(terms)[-1] - terms.sum(dtype=np.float64))
