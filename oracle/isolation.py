@@ -92,6 +92,7 @@ class Isolated:
         self.memory_limit = memory_limit
         self.calls: deque[Call] = deque()  # those of the present life
         self.hurried = False
+        self.took = 0.0
         self._slowest = 0.0  # seconds that a call took which returned
         self._subject = subject, arithmetic
         self._arena = Arena()
@@ -215,6 +216,7 @@ class Isolated:
                 for name, place in message["results"].items()
             }
             if message["number"] == self._number:
+                self.took = float(message["seconds"])
                 return Outcome(message["status"], results, message["reason"])
         except (AttributeError, KeyError, TypeError, ValueError):  # not what our worker wrote
             pass

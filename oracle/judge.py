@@ -131,7 +131,7 @@ def observe(runner: Runner, case: Case, direction: str, arithmetic: Arithmetic) 
 
 def verdict(observation: Observation) -> Verdict:
     """Judge what was observed."""
-    case, direction, (status, results, reason, deviation), expected, arithmetic = observation
+    case, direction, (status, results, reason, deviation, *_), expected, arithmetic = observation
     ended = status == "ended"
     if isinstance(expected, Refused):
         reason = _answered(observation, expected)
@@ -158,7 +158,7 @@ def verdict(observation: Observation) -> Verdict:
 
 def _answered(observation: Observation, refused: Refused) -> str | None:
     """Return what is wrong with the answer to a call that makes no sense; None where it was refused."""
-    status, _, reason, _ = observation.outcome
+    status, reason = observation.outcome.status, observation.outcome.reason
     if status in {"raised", "declined"}:
         return None
     did = "returned a result" if status == "returned" else reason

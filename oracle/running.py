@@ -1,5 +1,6 @@
 """Run an implementation on a case: what it returned, or what it did instead."""
 
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from inspect import Parameter, Signature, signature
@@ -38,6 +39,7 @@ class Outcome(NamedTuple):
     results: Results = MappingProxyType({})  # what was returned, by name
     reason: str | None = None  # why it was declined, or what is wrong with the call, whatever the values
     deviation: Deviation | None = None  # the known one that the case matches
+    seconds: float = 0.0  # that the function took
 
 
 class Runner(Protocol):
@@ -59,6 +61,7 @@ class Runner(Protocol):
     def domain(self) -> Mapping[str, frozenset[Any]]:
         """The part of all calls that the implementation says it is for."""
 
+    took: float  # seconds of the last call that returned, what checks it apart
     hurried: bool  # whether a call that takes much longer than others did is taken to hang
 
     def offers(self, operator: str, direction: str) -> bool:
@@ -79,6 +82,7 @@ class InProcess:
 
     calls: Collection[Call] = ()
     hurried = False
+    took = 0.0
 
     def __init__(self, implementation: object, made: str | None = None) -> None:
         self.implementation = implementation
@@ -98,6 +102,7 @@ class InProcess:
             outcome = Outcome("declined", reason=f"would crash this process: {known.reason}", deviation=known)
         else:
             outcome = call(self.implementation, case, direction, self._kept)
+        self.took = outcome.seconds
         return lambda: outcome
 
     def renew(self) -> None:
@@ -168,8 +173,10 @@ def call(implementation: object, case: Case, direction: str, kept: Kept) -> Outc
     try:
         if not _supports(implementation, case):
             return Outcome("declined", reason="supports() says no", deviation=deviation)
+        began = time.perf_counter()
         with np.errstate(all="ignore"):  # as the reference: what isn't finite is compared as it is
             returned = function(*arguments.values(), **case.attributes)
+        seconds = time.perf_counter() - began
         results = results_of(returned, case, direction)
         again = _again(implementation, function, case, direction, results)
     except Unsupported as refusal:
@@ -184,7 +191,7 @@ def call(implementation: object, case: Case, direction: str, kept: Kept) -> Outc
     reasons = [*_modified(arguments, before), *kept.overwritten(), *shared, *_unreadable(results, case), *again]
     kept.keep(arguments, results)
     status = "faulty" if reasons else "returned"
-    return Outcome(status, results, "; ".join(reasons) or None, deviation)
+    return Outcome(status, results, "; ".join(reasons) or None, deviation, seconds)
 
 
 def _spoil(case: Case, direction: str) -> None:

@@ -56,8 +56,9 @@ FREE = 60
 _REFILLS = 4
 """How often a case on integers whose result is all zero gets other integers."""
 _ESTIMATED = 16  # cases after which it is estimated anew how many there will be
-_COMPILING = 0.5  # seconds of a case that are worth a second look: is it faster with other contents?
-_QUICKER = 4  # times, where it is
+_COMPILING = 0.5  # seconds of a call that are worth a second look: is it faster with other contents?
+_CONTENTS = 3  # beside the first, where it is
+_QUICKER = 4  # times, that it is then
 _COPIES = 32  # of the largest array, in float64, that judging a case takes at the same time, at most
 _ALWAYS_THERE = 1 << 28  # bytes
 _LAW = "equals the definition"
@@ -127,6 +128,7 @@ class Search:
         self.failing: dict[bytes, _FailedCase] = {}  # by what was drawn, to be shrunk without running again
         self.until = 0.0  # when to stop shrinking
         self.extent = Extent()
+        self.slowest = 0.0  # seconds that a call of the case in hand took
         self.compiles = False  # whether the implementation takes far longer for the first call of a shape
         self.broken = 0  # cases of which every contradiction is tried
         self.threshold: str | None = None  # from which size on it fails
@@ -194,18 +196,16 @@ class Search:
     def _planned_contents(self, case: Case) -> None:
         """Judge a case; where each shape is compiled for, with other contents, too, which then cost little."""
         self.drawn = case
-        began = time.perf_counter()
+        self.slowest = 0.0
         self._generated(case, steer=False)
-        took = time.perf_counter() - began
-        if took < _COMPILING or self.first is not None or self.entangled is not None or self._late:
-            return
-        for number in range(_REFILLS if self.compiles else 1):
-            began = time.perf_counter()
-            self.drawn = refilled(case, number)
-            self._generated(self.drawn, steer=False)
-            self.compiles = _QUICKER * (time.perf_counter() - began) < took
-            if not self.compiles or self.first is not None or self.entangled is not None:
+        first = self.slowest
+        for number in range(_CONTENTS if self.compiles else 1):
+            if first < _COMPILING or self.first is not None or self.entangled is not None or self._late:
                 return
+            self.drawn = refilled(case, number)
+            self.slowest = 0.0
+            self._generated(self.drawn, steer=False)
+            self.compiles = _QUICKER * self.slowest < first
 
     def _taken(self) -> int:
         """Return how many verdicts there are of what wasn't declined."""
@@ -331,6 +331,7 @@ class Search:
         for direction in DIRECTIONS:
             if direction in self.open and self._applies(case, direction):
                 tried, judged, refills = self._judged(case, direction)
+                self.slowest = max(self.slowest, self.runner.took)
                 self._noted(tried, judged, None)
                 if self.law == _LAW:
                     self.tallies[direction].add(judged)

@@ -146,7 +146,13 @@ def _serve(channel: socket.socket, arena: Arena, implementation: object, deviati
             os._exit(1)
         _send(
             channel,
-            {"number": request["number"], "status": outcome.status, "reason": outcome.reason, "results": results},
+            {
+                "number": request["number"],
+                "status": outcome.status,
+                "reason": outcome.reason,
+                "results": results,
+                "seconds": outcome.seconds,
+            },
         )
 
 

@@ -290,11 +290,6 @@ _IMPOSSIBLE = (
 """What can't be together in any of them."""
 
 
-def _repeated(*batches: str) -> dict[str, tuple[str, ...]]:
-    """Forbid sums over a batch of equal terms: their rounding errors add up, so that exact ones alone are judged."""
-    return {"layout of grad_output": ("expanded",), "batch": batches, "content": memory.SUMMED[2:]}
-
-
 CONV = Model(
     "conv",
     (
@@ -325,7 +320,6 @@ CONV = Model(
     ),
     impossible=(
         *_IMPOSSIBLE,
-        _repeated(*_BATCHES[2:]),
         _DEPTHWISE,
         {"padding": ("same",), "stride": ("2", "3-", windows.DIFFERING)},
         {"padding": ("same",), "positions": ("1",)},
@@ -467,7 +461,6 @@ CONV_TRANSPOSE = Model(
     ),
     impossible=(
         *_IMPOSSIBLE,
-        _repeated("9-64", "65-1024"),
         _DEPTHWISE,
         {"output_padding": ("below the stride",), "stride": ("1",)},
         {"output_padding": ("a stride or more",), "dilation": ("1",)},
@@ -519,7 +512,7 @@ LOCALLY_CONNECTED = Model(
         (ELEMENT, ("batch", "channels out", "positions")),
         (ELEMENT // 2, ("batch", "channels in", "kernel", "dilation")),
     ),
-    impossible=(*_IMPOSSIBLE, _repeated("9-1024")),
+    impossible=_IMPOSSIBLE,
     elements=lambda chosen: max(
         int(chosen["batch"] * chosen["channels in"] * prod(_size(chosen))),
         int(chosen["channels out"] * prod(chosen["positions"]) * chosen["channels in"] * prod(chosen["kernel"])),
