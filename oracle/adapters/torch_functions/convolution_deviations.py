@@ -5,7 +5,8 @@ means nothing, the same elements may lie in both orders, and PyTorch's parts, an
 order it is. Each fault below was found by a check, shrunk, and seen again by its script, which needs PyTorch alone.
 
 Of one channel, oneDNN copies rows of the input beforehand, and takes all taps along the last axis at once. The buffer
-for them is too small where a stride exceeds its kernel: it counts the kernel for the stride.
+for them is too small where a stride exceeds its kernel: it counts the kernel for the stride. For the gradient of a
+kernel of size 1 it copies what strides leave of the input; that buffer is too small for fewer channels than a vector's.
 """
 
 import math
@@ -19,6 +20,7 @@ from refconv.geometry import Window, read_window
 
 _VERSIONS = "2.13.0 (CPU)"
 _PAGE = 4096  # bytes
+_LANES = 16  # of a vector of 512 bits; with 256 bits it is half as many
 
 
 def _readable(array: Array) -> bool:
@@ -122,6 +124,32 @@ def _overruns(case: Case, gathered: Array, result: Array) -> bool:
     return bool(copied > booked and copied * case.dtype.itemsize > _PAGE)
 
 
+def _overruns_what_strides_leave(case: Case, gathered: Array, result: Array) -> bool:
+    """Whether oneDNN copies what the strides leave of the input, with room for fewer channels than it writes."""
+    window = _window(case)
+    strided = zip(gathered.shape[2:], result.shape[2:], window.stride, strict=True)
+    return (
+        case.dtype == np.float32
+        and gathered.ndim < 5
+        and case.attributes["groups"] == 1
+        and any(map(_declared, (_input(case), _weight(case))))
+        and _by_onednn(case)
+        and {*window.kernel} == {1}
+        and max(window.stride) > 1
+        and not any(map(sum, window.padding))
+        and all(size == outputs * stride for size, outputs, stride in strided)
+        and gathered.shape[1] < _LANES
+    )
+
+
+def _conv_overruns_what_strides_leave(case: Case) -> bool:
+    return _overruns_what_strides_leave(case, _input(case), case.grad_output)
+
+
+def _conv_transpose_overruns_what_strides_leave(case: Case) -> bool:
+    return _overruns_what_strides_leave(case, case.grad_output, _input(case))
+
+
 def _conv_of_one_channel(case: Case) -> bool:
     return _gathers_one_channel(case, _input(case), case.grad_output)
 
@@ -174,6 +202,14 @@ torch.nn.functional.conv2d(x, torch.zeros(1, 1, 1, 2), stride=(100000, 1))"""
 _OVERRUN_TRANSPOSED = """import torch
 x = torch.zeros(2, 1, 2, 1).as_strided((2, 1, 2, 1), (2, 1, 1, 1)).requires_grad_()  # channels-last
 torch.nn.functional.conv_transpose2d(x, torch.zeros(1, 1, 1, 2), stride=(100000, 1)).sum().backward()"""
+_STRIDES_LEAVE = """import torch
+x = torch.zeros(2, 1, 300, 300).as_strided((2, 1, 300, 300), (90000, 1, 300, 1))  # channels-last
+w = torch.zeros(8, 1, 1, 1, requires_grad=True)
+torch.nn.functional.conv2d(x, w, stride=2).sum().backward()"""
+_STRIDES_LEAVE_TRANSPOSED = """import torch
+x = torch.zeros(1, 8, 150, 150).contiguous(memory_format=torch.channels_last)
+w = torch.zeros(8, 3, 1, 1, requires_grad=True)
+torch.nn.functional.conv_transpose2d(x, w, stride=2, output_padding=1).sum().backward()"""
 _TO_ONE_CHANNEL = """import torch
 x = torch.ones(2, 1, 2, 1, requires_grad=True)
 w = torch.arange(1.0, 10.0).as_strided((1, 1, 3, 3), (9, 1, 3, 1))  # channels-last
@@ -234,6 +270,34 @@ DEVIATIONS = (
         _OVERRUN_TRANSPOSED,
         crashes=True,
     ),
+    *[
+        Deviation(
+            operator,
+            "backward",
+            overruns,
+            "overruns its buffer for what the strides leave of the input, where a kernel of size 1 meets fewer than 16 "
+            "channels in channels-last order: it crashes, or corrupts its process",
+            _VERSIONS,
+            smallest,
+            code,
+            "https://github.com/uxlfoundation/oneDNN/issues/6035",
+            crashes=True,
+        )
+        for operator, overruns, smallest, code in (
+            (
+                "conv",
+                _conv_overruns_what_strides_leave,
+                "conv(input[2, 1, 2], weight[1, 1, 1], stride=2)",
+                _STRIDES_LEAVE,
+            ),
+            (
+                "conv_transpose",
+                _conv_transpose_overruns_what_strides_leave,
+                "conv_transpose(input[2, 1, 1], weight[1, 1, 1], stride=2, output_padding=1)",
+                _STRIDES_LEAVE_TRANSPOSED,
+            ),
+        )
+    ],
     Deviation(
         "conv",
         "forward",

@@ -82,6 +82,30 @@ def test_an_overrun_is_known_of_one_channel_where_a_stride_exceeds_its_kernel(
     assert (found is not None and found.crashes) == (known and channels == 1)
 
 
+@pytest.mark.parametrize(
+    ("channels", "size", "kernel", "stride", "padding", "known"),
+    [
+        (1, (8, 8), 1, 2, 0, True),
+        (15, (9, 8), 1, (3, 2), 0, True),
+        (1, (16,), 1, 2, 0, True),
+        (16, (8, 8), 1, 2, 0, False),
+        (1, (9, 8), 1, 2, 0, False),
+        (1, (8, 8), 1, 1, 0, False),
+        (1, (8, 8), 2, 2, 0, False),
+        (1, (6, 6), 1, 2, 1, False),
+    ],
+)
+def test_an_overrun_is_known_where_a_kernel_of_size_1_meets_few_channels(
+    channels, size, kernel, stride, padding, known
+):
+    input, weight = channels_last(2, channels, *size), np.zeros((3, channels, *[kernel] * len(size)), np.float32)
+    attributes = {"stride": stride, "padding": padding, "dilation": 1, "groups": 1, "padding_mode": "zeros"}
+    output = conv(input, weight, **attributes)
+    for direction, expected in (("forward", False), ("backward", known)):
+        found = deviation_of(Torch(), Case("conv", (input, weight, None), attributes, output), direction)
+        assert (found is not None and found.crashes) == expected
+
+
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 @pytest.mark.parametrize(("padding", "dilation", "known"), [(1, 3, True), (1, 2, False), ([(1, 2)], 4, False)])
 def test_an_index_outside_is_known_where_pytorch_is_handed_a_window_of_padding(padding, dilation, known, direction):
