@@ -142,7 +142,8 @@ def worst(data: str, weights: str, lengths: tuple[int, ...], seeds: int) -> Wors
 
 
 def _limit(exact: float, x: Array, y: Array) -> float:
-    bound = operators["linear"].bound(ARITHMETICS["float32"], np.full((1, 1), exact), *np.float64([[x], [y]]), None)
+    rows = (array.astype(np.float64)[None] for array in (x, y))
+    bound = operators["linear"].bound(ARITHMETICS["float32"], np.full((1, 1), exact), *rows, None)
     return float(bound.limit.item())
 
 

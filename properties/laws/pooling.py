@@ -8,6 +8,7 @@ import numpy as np
 
 from properties.case import Case, array, but
 from properties.laws.law import Calls, Equation, Laws, at, call, exact, generator, planes
+from refconv.arguments import Array
 from refconv.geometry import Window, read_pool_window
 from refconv.rounding import Rounded
 
@@ -181,13 +182,26 @@ def gradient_goes_to_the_index(calls: Calls, case: Case) -> Iterator[Equation]:
 
 @law("max_pool", "adaptive_max_pool", backward=True, forward=False)
 def gradient_is_handed_on_whole(calls: Calls, case: Case) -> Iterator[Equation]:
-    """The gradient of the input sums up to grad_output: each of its elements goes to one place."""
-    signal = array(case, "input")
+    """The gradient of the input sums up to grad_output: each of its elements goes to one place.
+
+    That of a window of nothing but padding goes nowhere.
+    """
+    signal, grad_output = array(case, "input"), case.grad_output
     if case.operator == "max_pool":
-        window = _window(case)
-        beyond = [max(pair) >= dilation for pair, dilation in zip(window.padding, window.dilation, strict=True)]
-        if any(beyond):  # a window may see padding alone
-            return
+        for seeing in np.meshgrid(*_seeing(case), indexing="ij", sparse=True):
+            grad_output = np.where(seeing, grad_output, grad_output.dtype.type(0))
     axes = tuple(range(2, signal.ndim))
     gradient = calls.backward(case)["input"].sum(axes, keepdims=False)
-    yield Equation(gradient, exact(case.grad_output).sum(axes, keepdims=False), "sum of grad_input")
+    yield Equation(gradient, exact(grad_output).sum(axes, keepdims=False), "sum of grad_input")
+
+
+def _seeing(case: Case) -> list[Array]:
+    """Return, for each axis, which windows see any of the input."""
+    window = _window(case)
+    seeing: list[Array] = []
+    lengths = zip(array(case, "input").shape[2:], case.grad_output.shape[2:], strict=True)
+    for axis, (length, windows) in enumerate(lengths):
+        first = np.arange(windows) * window.stride[axis] - window.padding[axis][0]
+        taps = first[:, None] + np.arange(window.kernel[axis]) * window.dilation[axis]
+        seeing.append(((taps >= 0) & (taps < length)).any(1))
+    return seeing
