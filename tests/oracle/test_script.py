@@ -3,6 +3,7 @@ import io
 
 import hypothesis
 import pytest
+from hypothesis import Phase
 
 import oracle
 import refconv
@@ -24,11 +25,12 @@ def run(text, **names):
 @pytest.mark.parametrize("operator", refconv.operators)
 def test_a_script_runs_as_it_is_and_prints_what_the_implementation_gives(operator):
     def interesting(case):
-        full = all(array is None or array.size > 1 for array in case.inputs)
+        full = all(array is None or 1 < array.size < 100 for array in case.inputs)
         return full and case.inputs[0].strides[-1] < 0 and (case.spelled_attributes or not row.attributes)
 
     row = refconv.operators[operator]
-    case = hypothesis.find(cases(operator), interesting, settings=hypothesis.settings(database=None, max_examples=5000))
+    settings = hypothesis.settings(database=None, max_examples=5000, phases=[Phase.generate])  # it needn't be the least
+    case = hypothesis.find(cases(operator), interesting, settings=settings)
     results = {
         "forward": row.forward(*case.inputs, **case.attributes),
         "backward": row.backward(case.grad_output, *case.inputs, **case.attributes),
