@@ -173,7 +173,7 @@ x = torch.zeros(2, 1, 100001, 2).as_strided((2, 1, 100001, 2), (200002, 1, 2, 1)
 torch.nn.functional.conv2d(x, torch.zeros(1, 1, 1, 2), stride=(100000, 1))"""
 _OVERRUN_TRANSPOSED = """import torch
 x = torch.zeros(2, 1, 2, 1).as_strided((2, 1, 2, 1), (2, 1, 1, 1)).requires_grad_()  # channels-last
-torch.nn.functional.conv_transpose2d(x, torch.zeros(1, 1, 1, 2), stride=(100000, 1)).sum().backward()"""
+torch.nn.functional.conv_transpose2d(x, torch.zeros(1, 1, 1, 2), stride=(20000, 1)).sum().backward()"""
 _TO_ONE_CHANNEL = """import torch
 x = torch.ones(2, 1, 2, 1, requires_grad=True)
 w = torch.arange(1.0, 10.0).as_strided((1, 1, 3, 3), (9, 1, 3, 1))  # channels-last
