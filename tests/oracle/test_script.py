@@ -1,7 +1,9 @@
 import contextlib
 import io
+import math
 
 import hypothesis
+import numpy as np
 import pytest
 from hypothesis import Phase
 
@@ -10,7 +12,7 @@ import refconv
 from oracle.judge import judge, read_arithmetic
 from oracle.running import InProcess
 from oracle.script import script
-from properties import cases
+from properties import Case, cases
 
 pytestmark = pytest.mark.slow
 
@@ -40,6 +42,13 @@ def test_a_script_runs_as_it_is_and_prints_what_the_implementation_gives(operato
         assert run(text) == str(expected) + "\n"
         assert all(f", {attribute}" in text for attribute in case.spelled_attributes)
         assert len(text.splitlines()) < 15
+
+
+def test_a_script_knows_infinity():
+    attributes = {"norm_type": math.inf, "kernel_size": 2, "stride": 1, "ceil_mode": False}
+    case = Case("lp_pool", (np.array([[[1, -3]]], np.float32),), attributes, np.ones((1, 1, 1), np.float32))
+    text = script("import refconv as implementation", [(case, "forward")], read_arithmetic(None, "float32"))
+    assert run(text) == "[[[3.]]]\n"
 
 
 def test_a_script_for_an_object_leaves_a_place_for_it():
