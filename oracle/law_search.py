@@ -203,7 +203,7 @@ class LawSearch:
             case=calls[0][0] if faulty else case,
             reason=reason,
             diagnosis=None,
-            script=script(self.runner.made, calls, self.arithmetic, None if faulty else reason),
+            write=partial(script, self.runner.made, calls, self.arithmetic, None if faulty else reason),
             calls=calls,
             statement="" if faulty else law.text,
         )

@@ -3,8 +3,9 @@
 import json
 import math
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -88,13 +89,18 @@ class Failure:
     case: Case
     reason: str
     diagnosis: str | None  # the bug's name
-    script: str  # Python that shows it
+    write: Callable[[], str] = field(repr=False)  # what `script` is: that of a large case takes a while to write
     calls: tuple[Call, ...]  # that show it, each a case and its direction: mostly one, more where one spoils another
     cause: str | None = None  # how such a bug usually comes about
     thread: str | None = None  # where a released library has had it
     shown: str = ""  # the arrays, to be checked by hand
     statement: str = ""  # of one of `properties.LAWS`: what it says, and why it holds
     threshold: str | None = None  # from which size on it fails, where one with less passes
+
+    @cached_property
+    def script(self) -> str:
+        """Python that shows it."""
+        return self.write()
 
     def __str__(self) -> str:
         """Show the reason and the call."""
@@ -204,7 +210,8 @@ class Report:
 
 
 def _failure_fields(failure: Failure) -> dict[str, Any]:
-    return {**vars(failure), "case": to_fields(failure.case), "calls": files.call_fields(failure)}
+    own = {name: value for name, value in vars(failure).items() if name != "write"}
+    return {**own, "case": to_fields(failure.case), "script": failure.script, "calls": files.call_fields(failure)}
 
 
 def _deviation_fields(deviation: Deviation) -> dict[str, Any]:

@@ -20,7 +20,11 @@ def script(made: str | None, calls: Sequence[Call], arithmetic: Arithmetic, brok
     Of a law that is `broken`, it says how.
     """
     lines = [line for case, direction in calls for line in _call(case, direction)]
-    imports = {"import numpy as np": True, "import ml_dtypes": any("ml_dtypes." in line for line in lines)}
+    imports = {
+        "from math import inf": any("=inf" in line for line in lines),
+        "import numpy as np": True,
+        "import ml_dtypes": any("ml_dtypes." in line for line in lines),
+    }
     return "\n".join(
         [
             *(line for line, needed in imports.items() if needed),

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
+from functools import partial
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -491,7 +492,7 @@ class Search:
             cause=diagnosis and diagnosis.cause,
             thread=diagnosis and diagnosis.thread,
             shown=shown,
-            script=script(self.runner.made, calls, self.arithmetic),
+            write=partial(script, self.runner.made, calls, self.arithmetic),
             calls=tuple(calls),
             threshold=self.threshold,
         )

@@ -169,8 +169,11 @@ def multilinear(
 
     values, inputs = tuple(values), tuple(inputs)
     with np.errstate(all="ignore"):  # what isn't finite is judged apart
-        if arithmetic.normwise:
-            return tuple(_normwise(arithmetic, sums, inputs))
+        if arithmetic.normwise:  # what is not transformed is summed as elsewhere
+            plain = arithmetic._replace(normwise=False)
+            summed = multilinear(function, plain, values, inputs, attributes, factors=factors)
+            pairs = zip(_normwise(arithmetic, sums, inputs), summed, strict=True)
+            return tuple(one if one is None or other is None else either(one, other) for one, other in pairs)
         magnitudes = sums(np.abs)
         if _exact(arithmetic, inputs, magnitudes, factors):
             return tuple(None if value is None else exact(value) for value in values)

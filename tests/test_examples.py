@@ -11,6 +11,7 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NEEDS = {"jax_function": ["jax"], "onnx_model": ["onnx", "onnxruntime"], "triton_kernel": ["triton"]}
+FEW = {"jax_function": ["--refconv-examples", "12"]}  # which compiles for each
 ON_A_GPU = ("numba_cuda_kernel", "triton_kernel")
 
 
@@ -23,7 +24,7 @@ def test_an_example_s_tests_pass(folder, tmp_path):
         pytest.skip("needs a C compiler")
     copy = shutil.copytree(EXAMPLES / folder, tmp_path / folder)
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider"],
+        [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", *FEW.get(folder, [])],
         cwd=copy,
         capture_output=True,
         text=True,

@@ -2,10 +2,12 @@ import json
 import signal
 import subprocess
 import sys
+from typing import NamedTuple
 
 import pytest
 
 from bench.history import read, write
+from refconv.cli import main
 
 COMMAND = (sys.executable, "-c", "from refconv.cli import main; main()", "bench")
 QUICK = ("--processes", "2", "--rounds", "3")
@@ -28,12 +30,36 @@ def bench(*arguments):
     return subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text=True, env=None)
 
 
-def test_workloads_are_listed(folder):
+class Ran(NamedTuple):
+    """What became of a command."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def here(folder, monkeypatch, capfd):
+    """Run a command that times nothing in this process."""
+    monkeypatch.setattr(sys, "path", list(sys.path))  # to which a command adds
+    sys.modules.pop("mine", None)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["refconv", "bench", *map(str, arguments)])
+        with pytest.raises(SystemExit) as left:
+            main()
+        return Ran(left.value.code or 0, *capfd.readouterr())
+
+    yield run
+    sys.modules.pop("mine", None)
+
+
+def test_workloads_are_listed(here):
     listed = bench("workloads")
     assert listed.returncode == 0
     assert "resnet50" in listed.stdout
     assert "4,089,184,256" in listed.stdout
-    layers = bench("workloads", "lenet5").stdout
+    layers = here("workloads", "lenet5").stdout
     assert "conv 6x14x14, 16 of 5x5" in layers
     assert "240,000" in layers
 
@@ -95,33 +121,33 @@ def test_a_wrong_result_is_reported_as_wrong_and_not_as_fast(folder):
         (("draw", "mine.py"), 2, "mine.py holds no history of refconv: make one with refconv bench SUBJECT --json mine.py"),
     ],
 )  # fmt: skip
-def test_bad_input_is_refused_in_one_line(folder, monkeypatch, arguments, status, said):
+def test_bad_input_is_refused_in_one_line(folder, here, monkeypatch, arguments, status, said):
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(folder.parent))
-    run = bench(*arguments)
+    run = here(*arguments)
     assert run.returncode == status
     assert said in run.stderr
     assert len(run.stderr.splitlines()) == 1
 
 
-def test_histories_are_compared(folder, some_history, entry, history):
+def test_histories_are_compared(folder, here, some_history, entry, history):
     forward, backward = "conv 64x56x56, 64 of 3x3, padding 1 forward", "batch_norm 64x56x56 backward"
     write(some_history, folder / "old.json")
     write(history(entry(forward, 0.0024, seed=9), entry(backward, 0.0005, seed=4)), folder / "new.json")
-    run = bench("compare", "old.json", "new.json")
+    run = here("compare", "old.json", "new.json")
     assert run.returncode == 1
     assert f"1 of 2 slower by more than 5.0%: {forward}" in run.stdout
-    assert bench("compare", "old.json", "new.json", "--slower", "40%").returncode == 0
-    assert bench("compare", "new.json", "old.json").returncode == 0
+    assert here("compare", "old.json", "new.json", "--slower", "40%").returncode == 0
+    assert here("compare", "new.json", "old.json").returncode == 0
     write(history(entry(forward), dtype="float64"), folder / "other.json")
-    refused = bench("compare", "old.json", "other.json")
+    refused = here("compare", "old.json", "other.json")
     assert refused.returncode == 2
     assert "measured otherwise: dtype: float32, not float64: measure both alike, or" in refused.stderr
-    assert bench("compare", "old.json", "other.json", "--anyway").returncode == 0
+    assert here("compare", "old.json", "other.json", "--anyway").returncode == 0
 
 
-def test_pictures_are_drawn(folder, some_history):
+def test_pictures_are_drawn(folder, here, some_history):
     write(some_history, folder / "a.json")
-    run = bench("draw", "a.json", "a.json", "--to", "pictures", "--format", "svg")
+    run = here("draw", "a.json", "a.json", "--to", "pictures", "--format", "svg")
     assert run.returncode == 0, run.stderr
     drawn = sorted(path.name for path in (folder / "pictures").iterdir())
     assert drawn == ["history.svg", "index.html", "ratios-backward.svg", "ratios-forward.svg", "roofline.svg"]

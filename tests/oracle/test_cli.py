@@ -1,4 +1,4 @@
-"""The command line, as a process."""
+"""The command line, as a process; what it refuses, in this one."""
 
 import json
 import subprocess
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from refconv import operators
+from refconv.cli import main
 
 pytestmark = pytest.mark.slow
 
@@ -79,11 +80,20 @@ def test_the_operators_are_listed():
         (["check", "refconv:nothing"], 3, "refconv: cannot load 'refconv:nothing': AttributeError: "),
     ],
 )  # fmt: skip
-def test_a_command_that_makes_no_sense_is_refused_in_one_line(arguments, status, line):
-    run = refconv_command(*arguments)
-    assert (run.returncode, run.stdout) == (status, "")
-    assert run.stderr.startswith(line)
-    assert run.stderr.count("\n") == 1
+def test_a_command_that_makes_no_sense_is_refused_in_one_line(monkeypatch, capfd, arguments, status, line):
+    monkeypatch.setattr(sys, "argv", ["refconv", *arguments])
+    monkeypatch.setattr(sys, "path", list(sys.path))  # to which a command adds
+    with pytest.raises(SystemExit) as left:
+        main()
+    printed = capfd.readouterr()
+    assert (left.value.code, printed.out) == (status, "")
+    assert printed.err.startswith(line)
+    assert printed.err.count("\n") == 1
+
+
+def test_a_refusal_is_the_exit_status_of_the_process():
+    run = refconv_command("chek")
+    assert (run.returncode, run.stdout, run.stderr.count("\n")) == (2, "", 1)
 
 
 def test_help_and_version():

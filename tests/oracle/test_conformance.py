@@ -48,7 +48,7 @@ def live(monkeypatch):
 def run(pytester, source, *options):
     pytester.makepyfile(test_mine=source)
     seed = [] if "--refconv-seed" in options else ["--refconv-seed", "0"]
-    return pytester.runpytest_subprocess("-p", "no:cacheprovider", *options, *seed)
+    return pytester.runpytest_inprocess("-p", "no:cacheprovider", *options, *seed)
 
 
 def test_each_operator_direction_and_law_is_a_test(pytester):
@@ -123,7 +123,7 @@ settings.load_profile("seven")
 
 def xfails(pytester, *lines):
     pytester.makefile(".txt", known="\n".join(lines) + "\n")
-    return run(pytester, FLIPPED, "--refconv-xfails", "known.txt", "-rxX")
+    return run(pytester, FLIPPED, "--refconv-xfails", "known.txt", "-rxX", "--refconv-examples", "25")
 
 
 def test_known_deviations_are_xfails_with_their_reason(pytester):

@@ -90,7 +90,7 @@ def test_json_spells_what_is_not_finite():
     case.inputs[0].fill(np.nan)
     report = oracle.check(refconv, ["conv"], examples=1)
     report.failures.append(
-        oracle.Failure("conv", "forward", "law", case, "reason", None, "script", ((case, "forward"),))
+        oracle.Failure("conv", "forward", "law", case, "reason", None, lambda: "script", ((case, "forward"),))
     )
     assert json.loads(report.to_json())["failures"][0]["case"]["arrays"]["input"]["values"] == ["nan"]
 

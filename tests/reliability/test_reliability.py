@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import oracle.entanglement
 import oracle.search
 
 HERE = Path(__file__).parent
@@ -29,5 +30,8 @@ def faults():
 @pytest.mark.skipif(sys.platform != "linux", reason="some faults are Linux's")
 @pytest.mark.parametrize("fault", faults())
 def test_a_planted_fault_is_reported_as_what_it_is(script, fault, monkeypatch, fresh_database):
-    monkeypatch.setattr(oracle.search, "SHRINKING", 0.3)
+    for name in ("SHRINKING", "SIMPLIFYING", "PROBING"):  # a fault is found, not studied
+        monkeypatch.setattr(oracle.search, name, 0.3)
+    monkeypatch.setattr(oracle.search, "PROBES", 5)
+    monkeypatch.setattr(oracle.entanglement, "TRIES", 3)
     assert script.attempt(fault, seed=0).problems == []

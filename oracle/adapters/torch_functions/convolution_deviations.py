@@ -201,7 +201,7 @@ x = torch.zeros(2, 1, 100001, 2).as_strided((2, 1, 100001, 2), (200002, 1, 2, 1)
 torch.nn.functional.conv2d(x, torch.zeros(1, 1, 1, 2), stride=(100000, 1))"""
 _OVERRUN_TRANSPOSED = """import torch
 x = torch.zeros(2, 1, 2, 1).as_strided((2, 1, 2, 1), (2, 1, 1, 1)).requires_grad_()  # channels-last
-torch.nn.functional.conv_transpose2d(x, torch.zeros(1, 1, 1, 2), stride=(100000, 1)).sum().backward()"""
+torch.nn.functional.conv_transpose2d(x, torch.zeros(1, 1, 1, 2), stride=(20000, 1)).sum().backward()"""
 _STRIDES_LEAVE = """import torch
 x = torch.zeros(2, 1, 300, 300).as_strided((2, 1, 300, 300), (90000, 1, 300, 1))  # channels-last
 w = torch.zeros(8, 1, 1, 1, requires_grad=True)
