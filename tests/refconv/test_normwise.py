@@ -80,3 +80,12 @@ def test_weights_rounded_to_tf32_are_seen():
         rounded = (w * (1 + 2.0**-11)).astype(np.float32)
         worst.append((abs(conv(x, rounded.astype(float)) - conv(x, w)) / bound_of(x, w).statistical).max())
     assert np.median(worst) > 2 * ERRORS_PER_B
+
+
+def test_what_is_summed_without_a_transform_keeps_the_bound_of_sums():
+    grad_output = np.tile([1.0, 0.4], 14).astype(np.float32).reshape(1, 1, 28)
+    gradient = grad_output.astype(float).sum(keepdims=True).ravel()
+    error = abs(np.cumsum(grad_output, dtype=np.float32)[-1] - gradient)
+    arrays = grad_output.astype(float), np.ones((1, 1, 28)), np.ones((1, 1, 1)), np.zeros(1)
+    *_, bound = multilinear(conv_backward, FAST, conv_backward(*arrays), arrays, {})
+    assert 0 < error <= bound.limit
