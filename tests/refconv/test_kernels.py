@@ -49,6 +49,20 @@ def files(cache, ending):
     return {path: path.stat().st_mtime_ns for path in cache.rglob(f"*.{ending}")}
 
 
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """A cache that holds what the call compiles in float32."""
+    cache = tmp_path_factory.mktemp("compiled")
+    assert stderr_of(start(cache, "float32")) == ""
+    return cache
+
+
+@pytest.fixture
+def cache(compiled, tmp_path):
+    """A copy of it."""
+    return shutil.copytree(compiled, tmp_path / "cache")
+
+
 @pytest.mark.parametrize("attempt", range(2))
 def test_processes_that_compile_at_once_do_not_break_each_other(tmp_path, attempt):
     at_once = [start(tmp_path, dtype) for dtype in ("float32", "float64", "complex128", "float32")]
@@ -61,13 +75,12 @@ def test_processes_that_compile_at_once_do_not_break_each_other(tmp_path, attemp
 
 @pytest.mark.parametrize("ending", ["nbi", "nbc"])
 @pytest.mark.parametrize("junk", [b"", b"junk", None], ids=["empty", "junk", "truncated"])
-def test_a_cache_that_holds_something_else_costs_time_alone(tmp_path, ending, junk):
-    stderr_of(start(tmp_path, "float32"))
-    for path in files(tmp_path, ending):
+def test_a_cache_that_holds_something_else_costs_time_alone(cache, ending, junk):
+    for path in files(cache, ending):
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2] if junk is None else junk)
-    said = stderr_of(start(tmp_path, "float32"))
+    said = stderr_of(start(cache, "float32"))
     assert said.count("compiled code can't be kept") == said.count("\n") == 1
-    assert stderr_of(start(tmp_path, "float32")) == ""
+    assert stderr_of(start(cache, "float32")) == ""
 
 
 NO_PLACE = """
@@ -97,13 +110,11 @@ def test_a_cache_folder_that_cannot_be_made_is_passed_over(tmp_path):
     stderr_of(start(tmp_path / "file" / "cache", "float32"))
 
 
-def test_code_with_and_without_bounds_checks_is_kept_apart(tmp_path):
-    for checked in ("0", "1"):
-        stderr_of(start(tmp_path, "float32", NUMBA_BOUNDSCHECK=checked))
-    names = {path.name for path in files(tmp_path, "nbi")}
-    assert {name.replace("-checked", "") for name in names if "-checked" in name} == {
-        n for n in names if "-checked" not in n
-    }
+def test_code_with_and_without_bounds_checks_is_kept_apart(cache):
+    unchecked = {path.name for path in files(cache, "nbi")}
+    stderr_of(start(cache, "float32", NUMBA_BOUNDSCHECK="1"))
+    names = {path.name for path in files(cache, "nbi")}
+    assert {name.replace("-checked", "") for name in names - unchecked} == unchecked
 
 
 def test_edits_of_what_loops_of_other_files_are_compiled_with_are_noticed(tmp_path):
