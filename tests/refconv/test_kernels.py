@@ -31,6 +31,16 @@ for dtype in sys.argv[1:]:
     grads = refconv.conv_backward(np.ones((1, 1, 3), dtype), input, weight)
     assert (grads.input.tolist(), grads.weight.tolist()) == ([[[1.0, 2.0, 2.0, 1.0]]], [[[6.0, 9.0]]])
 """
+POOL = """
+import sys
+import numpy as np
+import refconv
+for dtype in sys.argv[1:]:
+    input = np.arange(1.0, 5.0, dtype=dtype).reshape(1, 1, 4)
+    assert refconv.avg_pool(input, kernel_size=2).tolist() == [[[1.5, 3.5]]]
+    assert refconv.avg_pool_backward(np.ones((1, 1, 2), dtype), input, kernel_size=2).input.tolist() == [[[0.5] * 4]]
+"""
+"""It compiles in half the time."""
 
 
 def start(cache, *dtypes, code=CALL, **environment):
@@ -53,7 +63,7 @@ def files(cache, ending):
 def compiled(tmp_path_factory):
     """A cache that holds what the call compiles in float32."""
     cache = tmp_path_factory.mktemp("compiled")
-    assert stderr_of(start(cache, "float32")) == ""
+    assert stderr_of(start(cache, "float32", code=POOL)) == ""
     return cache
 
 
@@ -78,9 +88,9 @@ def test_processes_that_compile_at_once_do_not_break_each_other(tmp_path, attemp
 def test_a_cache_that_holds_something_else_costs_time_alone(cache, ending, junk):
     for path in files(cache, ending):
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2] if junk is None else junk)
-    said = stderr_of(start(cache, "float32"))
+    said = stderr_of(start(cache, "float32", code=POOL))
     assert said.count("compiled code can't be kept") == said.count("\n") == 1
-    assert stderr_of(start(cache, "float32")) == ""
+    assert stderr_of(start(cache, "float32", code=POOL)) == ""
 
 
 NO_PLACE = """
@@ -100,19 +110,19 @@ IndexDataCacheFile._save_data = refuse
 
 @pytest.mark.parametrize("obstacle", [NO_PLACE, FULL], ids=["read-only", "full"])
 def test_where_nothing_can_be_kept_it_costs_time_and_is_said_once(tmp_path, obstacle):
-    said = stderr_of(start(tmp_path, "float32", "float64", code=obstacle + CALL))
+    said = stderr_of(start(tmp_path, "float32", "float64", code=obstacle + POOL))
     assert said.count("compiled code can't be kept, so that every process compiles it anew: ") == said.count("\n") == 1
     assert files(tmp_path, "nbc") == {}
 
 
 def test_a_cache_folder_that_cannot_be_made_is_passed_over(tmp_path):
     (tmp_path / "file").write_text("")
-    stderr_of(start(tmp_path / "file" / "cache", "float32"))
+    stderr_of(start(tmp_path / "file" / "cache", "float32", code=POOL))
 
 
 def test_code_with_and_without_bounds_checks_is_kept_apart(cache):
     unchecked = {path.name for path in files(cache, "nbi")}
-    stderr_of(start(cache, "float32", NUMBA_BOUNDSCHECK="1"))
+    stderr_of(start(cache, "float32", code=POOL, NUMBA_BOUNDSCHECK="1"))
     names = {path.name for path in files(cache, "nbi")}
     assert {name.replace("-checked", "") for name in names - unchecked} == unchecked
 
