@@ -93,10 +93,21 @@ def test_a_fork_gives_the_same_bits_whether_or_not_anything_was_called_before(al
     assert run(textwrap.dedent(FORK) + twice, cache=tmp_path) == [alone, alone, "0"] * 2
 
 
+COMPILING = """
+    import time
+    from numba.core.compiler_lock import global_compiler_lock
+    threading.Thread(target=bits, args=(None, ["float32"])).start()
+    while global_compiler_lock._lock.acquire(blocking=False):
+        global_compiler_lock._lock.release()
+        time.sleep(0.001)
+    fork("float32")
+"""
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_fork_while_a_thread_compiles_gives_the_same_bits(tmp_path):
-    compiling = 'threading.Thread(target=bits, args=(None, ["float32"])).start()\nfork("float32")\n'
-    forked, here, status = run(textwrap.dedent(FORK) + compiling, cache=tmp_path)
+    """It is begun when the thread has the compiler's lock, which the child would wait for without end."""
+    forked, here, status = run(textwrap.dedent(FORK) + textwrap.dedent(COMPILING), cache=tmp_path)
     assert [forked, status] == [here, "0"]
     assert run('print(bits(None, ["float32"]))') == [here]
 
