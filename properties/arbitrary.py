@@ -10,6 +10,7 @@ import tempfile
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import hypothesis.strategies as st
@@ -164,6 +165,11 @@ _OTHERS: tuple[Any, ...] = (
 
 def arbitrary_calls(operator: str) -> st.SearchStrategy[ArbitraryCall]:
     """Draw calls of `operator`, forward and backward. They shrink towards a case with nothing replaced."""
+    return _calls(operator)
+
+
+@cache
+def _calls(operator: str) -> st.SearchStrategy[ArbitraryCall]:
     number = st.integers(0, len(_NUMBERS) - 1).map(_NUMBERS.__getitem__) | st.integers() | st.integers(0, 9)
     other = st.integers(0, len(_OTHERS) - 1).map(_OTHERS.__getitem__)  # some have no repr, which sampled_from shows
     entry = number | st.tuples(number, number) | other

@@ -8,7 +8,7 @@ NaN and infinities spelled as words, or a `content` of `CONTENTS` and a `seed`.
 
 import math
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -44,8 +44,10 @@ def _spelled(value: Any) -> Any:
 
 
 def _array_fields(array: Array) -> dict[str, Any]:
-    flat: Sequence[float] = np.ravel(array).tolist()
-    values = list(map(_spelled, flat))
+    flat = np.ravel(array)
+    values: list[Any] = flat.tolist()
+    if not np.isfinite(flat).all():
+        values = list(map(_spelled, values))
     return {"dtype": str(array.dtype), "shape": list(array.shape), "layout": layout_of(array), "values": values}
 
 
@@ -109,9 +111,10 @@ def _from_values(name: str, known: Mapping[str, Any], shape: tuple[int, ...], dt
     if not isinstance(values, list) or len(values) != math.prod(shape):
         raise _refused(f"{name}.values", f"be a list of {math.prod(shape)} numbers", values)
     try:
-        numbers = [_SPECIAL[value] if isinstance(value, str) else value for value in values]
-        if not {type(number) for number in numbers} <= ({int} if dtype == "int64" else {int, float}):
+        kinds = set(map(type, values))
+        if not kinds <= ({int} if dtype == "int64" else {int, float, str}):
             raise TypeError
+        numbers = [_SPECIAL[value] if isinstance(value, str) else value for value in values] if str in kinds else values
         with np.errstate(over="ignore"):
             return np.array(numbers, np.float64).astype(dtype).reshape(shape)
     except (KeyError, TypeError, OverflowError) as error:

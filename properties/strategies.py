@@ -1,6 +1,7 @@
 """The cases of every operator, as Hypothesis strategies."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from operator import itemgetter
 from typing import TypeVar
 
@@ -63,14 +64,20 @@ def cases(
         if value not in known:
             raise ValueError(f"{argument} must be one of {', '.join(known)}, got {value!r}")
     check_narrowing(operator, rank, max_side, attributes)
-    drawn = STRATEGIES[operator](dtype)
-    if specials and operator == "adaptive_max_pool":
-        drawn = maxima.with_specials(drawn)
-    drawn = apart(special.with_some(drawn) if specials else drawn)
+    drawn = _made(operator, dtype, specials)
     if rank is None and max_side is None and not attributes:
         return drawn
     narrower = drawn.map(lambda case: narrowed(case, rank, max_side, attributes))
     return narrower.filter(lambda case: case is not None)  # type: ignore[return-value]  # what is None is drawn again
+
+
+@cache
+def _made(operator: str, dtype: str, specials: bool) -> st.SearchStrategy[Case]:
+    """Return the strategy, the same each time: to make one costs more than to draw from it."""
+    drawn = STRATEGIES[operator](dtype)
+    if specials and operator == "adaptive_max_pool":
+        drawn = maxima.with_specials(drawn)
+    return apart(special.with_some(drawn) if specials else drawn)
 
 
 def apart(drawn: st.SearchStrategy[T]) -> st.SearchStrategy[T]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from random import Random
 from typing import Any
 
@@ -55,6 +56,11 @@ def invalid_cases(operator: str, *, dtype: str = "float32") -> st.SearchStrategy
     Each differs from a valid case in one argument, or in those that don't go together. Shrinks towards the smallest
     case.
     """
+    return _broken_cases(operator, dtype)
+
+
+@cache
+def _broken_cases(operator: str, dtype: str) -> st.SearchStrategy[InvalidCase]:
     return st.builds(broken, cases(operator, dtype=dtype), st.sampled_from(ROWS[operator]))
 
 
@@ -64,6 +70,11 @@ def contradictory_cases(operator: str, *, dtype: str = "float32") -> st.SearchSt
     Their arrays are of `dtype`, their attributes of the right type: what breaks is what goes together. Where that is
     the shape of `grad_output` alone, the forward makes sense. Shrinks towards the smallest case.
     """
+    return _contradictory_cases(operator, dtype)
+
+
+@cache
+def _contradictory_cases(operator: str, dtype: str) -> st.SearchStrategy[Case]:
     return apart(st.builds(contradiction, STRATEGIES[operator](dtype), SEEDS))
 
 

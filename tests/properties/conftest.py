@@ -34,6 +34,20 @@ def collect():
 
 
 @pytest.fixture(scope="session")
+def smallest():
+    """A function that gives what a strategy shrinks to.
+
+    Nothing is explained: for that, Hypothesis would vary what it shrank to a hundred times.
+    """
+
+    def smallest(strategy, wanted=lambda drawn: True):
+        quiet = settings(database=None, phases=[Phase.generate, Phase.shrink])
+        return hypothesis.find(strategy, wanted, settings=quiet)
+
+    return smallest
+
+
+@pytest.fixture(scope="session")
 def drawn(collect):
     """A function that gives 500 cases of an operator, the same ones each time."""
     return functools.cache(lambda operator: collect(cases(operator), 500))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from properties import FieldsError, cases, content, from_fields, to_fields
+from properties import Case, FieldsError, cases, content, from_fields, to_fields
 from properties.arrays import DTYPES
 from refconv import operators
 
@@ -42,6 +42,13 @@ def test_arrays_are_values_or_content_and_seed():
     assert case.inputs[0][0, 0, 1] == -np.inf
     assert case.inputs[0].strides[-1] == -4
     assert (case.inputs[1] == content("normal", (1, 1, 2), "float32", 3)).all()
+
+
+def test_what_is_not_finite_is_written_as_words():
+    input, grad_output = np.float32([[[-np.inf, np.nan, 1]]]), np.float32([[[1, 2, np.inf]]])
+    arrays = to_fields(Case("relu", (input,), {}, grad_output))["arrays"]
+    assert arrays["input"]["values"] == ["-inf", "nan", 1]
+    assert arrays["grad_output"]["values"] == [1, 2, "inf"]
 
 
 def changed(path, value):

@@ -1,9 +1,7 @@
 """What the strategies of the norms reach."""
 
-import hypothesis
 import numpy as np
 import pytest
-from hypothesis import settings
 
 from properties import cases
 
@@ -120,15 +118,15 @@ def test_an_edge_is_drawn_within_500_cases(operator, edge, drawn):
     ("operator", "shape"),
     [("batch_norm", (4, 1)), ("layer_norm", (4,)), ("instance_norm", (1, 1, 4)), ("group_norm", (1, 4))],
 )
-def test_norms_shrink_to_four_values(operator, shape):
-    case = hypothesis.find(cases(operator), lambda case: True, settings=settings(database=None))
+def test_norms_shrink_to_four_values(operator, shape, smallest):
+    case = smallest(cases(operator))
     assert case.inputs[0].shape == shape
     assert [array is None for array in case.inputs[1:3]] == [True, True]
     assert all(abs(array.ravel()).max() <= 4 for array in (case.inputs[0], case.grad_output))
 
 
-def test_local_response_norm_shrinks_to_one_of_everything():
-    case = hypothesis.find(cases("local_response_norm"), lambda case: True, settings=settings(database=None))
+def test_local_response_norm_shrinks_to_one_of_everything(smallest):
+    case = smallest(cases("local_response_norm"))
     assert case.inputs[0].shape == (1, 1, 1)
     assert case.spelled_attributes == ["size=1"]
 

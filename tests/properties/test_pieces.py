@@ -2,13 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import find, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from properties.pieces import arrays, geometries, windows
 from refconv.geometry import Window, output_size
-
-QUIET = settings(database=None)
 
 
 @given(arrays((2, 3, 4), dtype="float16"))
@@ -22,27 +20,25 @@ def test_arrays_of_drawn_shapes(array):
     assert (array == np.rint(array)).all()
 
 
-def test_arrays_shrink_to_contiguous_small_integers():
-    smallest = find(arrays((1, 2, 3)), lambda array: True, settings=QUIET)
-    assert smallest.flags.c_contiguous
-    assert abs(smallest).max() <= 4
+def test_arrays_shrink_to_contiguous_small_integers(smallest):
+    array = smallest(arrays((1, 2, 3)))
+    assert array.flags.c_contiguous
+    assert abs(array).max() <= 4
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3])
-def test_windows_of_a_rank_vary_by_axis_and_side(rank, collect):
+def test_windows_of_a_rank_vary_by_axis_and_side(rank, collect, smallest):
     drawn = collect(windows(rank=rank), 300)
     assert {len(window.kernel) for window in drawn} == {rank}
     assert any(before != after for window in drawn for before, after in window.padding)
     if rank > 1:
         for name in ("kernel", "stride", "dilation"):
             assert any(len(set(getattr(window, name))) > 1 for window in drawn)
-    assert find(windows(rank=rank), lambda window: True, settings=QUIET) == Window(
-        (1,) * rank, (1,) * rank, ((0, 0),) * rank, (1,) * rank
-    )
+    assert smallest(windows(rank=rank)) == Window((1,) * rank, (1,) * rank, ((0, 0),) * rank, (1,) * rank)
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3])
-def test_geometries_fit_and_have_what_no_window_reaches(rank, collect):
+def test_geometries_fit_and_have_what_no_window_reaches(rank, collect, smallest):
     drawn = collect(geometries(rank=rank), 300)
     counts = [output_size(size, window) for size, window in drawn]
     assert {len(count) for count in counts} == {rank}
@@ -53,7 +49,7 @@ def test_geometries_fit_and_have_what_no_window_reaches(rank, collect):
         for length, pair, extent, stride in zip(size, window.padding, window.extent, window.stride, strict=True)
     ]
     assert {0, 1, 2} <= set(beyond)
-    size, window = find(geometries(rank=rank), lambda drawn: True, settings=QUIET)
+    size, window = smallest(geometries(rank=rank))
     assert (size, window.kernel) == ((1,) * rank, (1,) * rank)
 
 

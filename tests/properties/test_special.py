@@ -1,9 +1,7 @@
 import math
 
-import hypothesis
 import numpy as np
 import pytest
-from hypothesis import settings
 
 from properties import SPECIALS, Case, cases, content, lay_out, refilled, with_special
 from properties.case import layout_of
@@ -64,8 +62,8 @@ def test_some_cases_hold_a_special_value_and_the_reference_takes_them(operator, 
 
 
 @OPERATORS
-def test_cases_shrink_to_no_special_value(operator):
-    case = hypothesis.find(cases(operator, specials=True), lambda _: True, settings=settings(database=None))
+def test_cases_shrink_to_no_special_value(operator, smallest):
+    case = smallest(cases(operator, specials=True))
     assert not specials_of(case)
 
 

@@ -27,10 +27,10 @@ CALLS = {
     "group_norm": (((4, 16, 64, 64), (16,), (16,)), dict(num_groups=4)),
 }
 
-def bits(_=None):
+def bits(_=None, dtypes=("float32", "float64")):
     '''Of operators of each kind, forward and backward, in two dtypes.'''
     digest = hashlib.sha256()
-    for dtype in ("float32", "float64"):
+    for dtype in dtypes:
         rng = np.random.default_rng(0)
         for name, (shapes, attributes) in CALLS.items():
             row = refconv.operators[name]
@@ -76,23 +76,40 @@ def test_eight_threads_at_once_give_the_bits_of_one(alone, tmp_path):
 
 
 FORK = """
-    {before}
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.write(write, bits().encode())
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    print(os.read(read, 100).decode(), bits(), status)
+    def fork(*dtypes):
+        read, write = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.write(write, bits(None, dtypes).encode())
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        print(os.read(read, 100).decode(), bits(None, dtypes), status)
 """
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.parametrize(
-    "before", ["", "bits()", "threading.Thread(target=bits).start()"], ids=["cold", "warm", "compiling"]
-)
-def test_a_fork_gives_the_same_bits(alone, tmp_path, before):
-    assert run(FORK.format(before=before), cache=tmp_path) == [alone, alone, "0"]
+def test_a_fork_gives_the_same_bits_whether_or_not_anything_was_called_before(alone, tmp_path):
+    twice = 'fork("float32", "float64")\n' * 2
+    assert run(textwrap.dedent(FORK) + twice, cache=tmp_path) == [alone, alone, "0"] * 2
+
+
+COMPILING = """
+    import time
+    from numba.core.compiler_lock import global_compiler_lock
+    threading.Thread(target=bits, args=(None, ["float32"])).start()
+    while global_compiler_lock._lock.acquire(blocking=False):
+        global_compiler_lock._lock.release()
+        time.sleep(0.001)
+    fork("float32")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_fork_while_a_thread_compiles_gives_the_same_bits(tmp_path):
+    """It is begun when the thread has the compiler's lock, which the child would wait for without end."""
+    forked, here, status = run(textwrap.dedent(FORK) + textwrap.dedent(COMPILING), cache=tmp_path)
+    assert [forked, status] == [here, "0"]
+    assert run('print(bits(None, ["float32"]))') == [here]
 
 
 def test_a_call_imports_only_what_numba_does_as_it_compiles():

@@ -3,6 +3,7 @@
 import os
 import pickle
 import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -61,39 +62,59 @@ def drop_kernels(cache):
         path.unlink()
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_process_that_compiles_gets_the_bits_of_one_that_loads(tmp_path, dtype):
-    compiled = digests(dtype, cache=tmp_path)
-    assert len(compiled) == 2 * len(refconv.operators)  # and no function is told of that objects share
-    kept = code(tmp_path)
-    assert digests(dtype, cache=tmp_path, NUMBA_NUM_THREADS="1") == compiled
-    assert digests(dtype, cache=tmp_path, NUMBA_NUM_THREADS="7") == compiled
-    assert code(tmp_path) == kept != {}
-    if dtype == "float32":
-        drop_kernels(tmp_path)
-        assert digests(dtype, cache=tmp_path) == compiled
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """A cache that a process filled as it compiled all in float32, and the digests that it got."""
+    cache = tmp_path_factory.mktemp("compiled")
+    return cache, digests("float32", cache=cache)
 
 
-def test_what_was_compiled_before_changes_no_bit(tmp_path):
+@pytest.fixture
+def cache(compiled, tmp_path):
+    """A copy of that cache."""
+    return shutil.copytree(compiled[0], tmp_path / "cache")
+
+
+def assert_loaded(cache, *dtypes, expected):
+    """Processes that load what is in the cache get what was expected, with few threads and many."""
+    kept = code(cache)
+    for threads in ("1", "7"):
+        assert digests(*dtypes, cache=cache, NUMBA_NUM_THREADS=threads) == expected
+    assert code(cache) == kept != {}
+
+
+def test_a_process_that_compiles_gets_the_bits_of_one_that_loads(compiled):
+    cache, found = compiled
+    assert len(found) == 2 * len(refconv.operators)  # and no function is told of that objects share
+    assert_loaded(cache, "float32", expected=found)
+
+
+def test_what_was_compiled_before_changes_no_bit(compiled, cache):
+    """Neither other dtypes, nor operators in another order, nor for arrays that lie otherwise, nor what kernels call."""
     dtypes = "float32", "float64", "complex128"
-    assert digests("apart", *dtypes[::-1], cache=tmp_path) == digests(*dtypes)  # in whose cache is what others compiled
+    drop_kernels(cache)
+    found = digests("apart", *dtypes[::-1], cache=cache)
+    assert len(found) == len(dtypes) * len(compiled[1])
+    assert [line for line in found if ".float32 " in line] == compiled[1]
+    assert_loaded(cache, *dtypes, expected=found)
+    assert digests(*dtypes) == found  # in whose cache is what others compiled
 
 
 PROCESSORS = {"x86-64-v3": "+avx,+avx2,+fma,+bmi,+bmi2,+f16c", "x86-64": "+sse,+sse2"}
 
 
 @pytest.mark.skipif(platform.machine() not in {"x86_64", "AMD64"}, reason="names of x86's processors")
-def test_a_cache_with_other_processors_code_gives_each_its_own_bits(tmp_path):
+def test_a_cache_with_other_processors_code_gives_each_its_own_bits(cache):
     """Vectors of AVX2 and of SSE, beside what the machine has; code for another is compiled anew, and that is logged."""
     if not dict(llvmlite.binding.get_host_cpu_features()).get("avx2"):
         pytest.skip("no AVX2")
     words = "float32", "conv", "group_norm", "layer_norm"
     processors = [{}, *({"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": has} for name, has in PROCESSORS.items())]
-    compiled = [told(*words, cache=tmp_path, **processor) for processor in processors]
+    compiled = [told(*words, cache=cache, **processor) for processor in processors]
     assert [said for _, said in compiled] == ["", OTHER_PROCESSOR, OTHER_PROCESSOR]
-    kept = code(tmp_path)
-    assert [told(*words, cache=tmp_path, **processor) for processor in processors] == [(p, "") for p, _ in compiled]
-    assert code(tmp_path) == kept
+    kept = code(cache)
+    assert [told(*words, cache=cache, **processor) for processor in processors] == [(p, "") for p, _ in compiled]
+    assert code(cache) == kept
     assert len({printed for printed, _ in compiled}) > 1  # else the same code has run
 
 
@@ -107,11 +128,11 @@ def by_another_refconv(version, stamp, entries):
 
 
 @pytest.mark.parametrize("made", [by_another_numba, by_another_refconv])
-def test_code_of_another_version_is_compiled_anew(tmp_path, made):
-    compiled = told(*NORM, cache=tmp_path)
-    for path in tmp_path.rglob("*.nbi"):
+def test_code_of_another_version_is_compiled_anew(cache, made):
+    compiled = told(*NORM, cache=cache)
+    for path in cache.rglob("*.nbi"):
         with path.open("rb") as file:
             version, stamp, entries = made(pickle.load(file), *pickle.load(file))
         path.write_bytes(pickle.dumps(version) + pickle.dumps((stamp, entries)))
-    assert told(*NORM, cache=tmp_path) == (compiled[0], OTHER_VERSION)
-    assert told(*NORM, cache=tmp_path) == compiled
+    assert told(*NORM, cache=cache) == (compiled[0], OTHER_VERSION)
+    assert told(*NORM, cache=cache) == compiled

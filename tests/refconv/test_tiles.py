@@ -1,5 +1,6 @@
 """A tile's operations are what their arrays say."""
 
+import json
 import os
 import platform
 import subprocess
@@ -65,35 +66,38 @@ def test_a_vector_is_as_long_as_a_register(dtype):
     assert width_of(np.zeros(1, dtype)) == tiles.BYTES // np.dtype(dtype).itemsize
 
 
+CONVOLUTIONS = """
+import numpy as np
+import refconv
+
+def convolutions(path):
+    found = []
+    random = np.random.default_rng(0)
+    for dtype in ("float32", "float64"):
+        for groups, ins, outs, stride in ((1, 3, 13, 1), (2, 4, 6, 2), (5, 5, 5, 2), (1, 5, 2, 1)):
+            x = random.integers(-4, 5, (2, ins, 11, 9)).astype(dtype)
+            w = random.integers(-4, 5, (outs, ins // groups, 3, 2)).astype(dtype)
+            with refconv.using(path):
+                y = refconv.conv(x, w, stride=stride, padding=1, groups=groups)
+                grads = refconv.conv_backward(y, x, w, stride=stride, padding=1, groups=groups)
+            found.append([y.tolist(), grads.input.tolist(), grads.weight.tolist()])
+    return found
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(
     bool(config.DISABLE_JIT) or platform.machine() != "x86_64", reason="runs where x86 code is compiled"
 )
 @pytest.mark.parametrize(("features", "width"), [("+sse2", 16), ("+sse2,+avx,+avx2,+fma", 32)])
 def test_other_registers_give_what_the_definition_gives(features, width):
-    code = """
-import numpy as np
-import refconv
-from refconv import tiles
-assert str(tiles.BYTES) == WIDTH, tiles.BYTES
-random = np.random.default_rng(0)
-for dtype in ("float32", "float64"):
-    for groups, ins, outs, stride in ((1, 3, 13, 1), (2, 4, 6, 2), (5, 5, 5, 2), (1, 5, 2, 1)):
-        x = random.integers(-4, 5, (2, ins, 11, 9)).astype(dtype)
-        w = random.integers(-4, 5, (outs, ins // groups, 3, 2)).astype(dtype)
-        found = []
-        for path in ("definition", "fast"):
-            with refconv.using(path):
-                y = refconv.conv(x, w, stride=stride, padding=1, groups=groups)
-                grads = refconv.conv_backward(y, x, w, stride=stride, padding=1, groups=groups)
-                found.append([y.tolist(), grads.input.tolist(), grads.weight.tolist()])
-        assert found[0] == found[1], (dtype, groups, ins, outs, stride)
-"""
     environment = {**os.environ, "NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": features}
-    run = subprocess.run(
-        [sys.executable, "-c", code.replace("WIDTH", repr(str(width)))], env=environment, capture_output=True, text=True
-    )
+    code = CONVOLUTIONS + "import json; print(json.dumps([refconv.tiles.BYTES, *convolutions('fast')]))"
+    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
+    here = {}
+    exec(CONVOLUTIONS, here)
+    assert json.loads(run.stdout) == [width, *here["convolutions"]("definition")]
 
 
 @DTYPES
