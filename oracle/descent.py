@@ -83,6 +83,8 @@ class Descent:
             self._drop_axes()
         elif isinstance(value, tuple):
             self._shorten(name)
+        elif isinstance(value, bool):
+            self._accepted(**{name: False})
         elif type(value) is int and any(known.up_to is not None for known in feature.classes):
             self._bisect(name, lambda size: size, value)
         else:

@@ -23,9 +23,10 @@ from oracle.running import InProcess
 from properties import LAYOUTS, cases, lay_out
 from refconv import ARITHMETICS
 
-pytestmark = pytest.mark.slow
-
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="isolation needs Linux or macOS")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name != "posix", reason="isolation needs Linux or macOS"),
+]
 FLOAT32 = ARITHMETICS["float32"]
 VALUES = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 

@@ -62,8 +62,36 @@ def test_all_laws_hold_for_the_reference(operator):
 @pytest.mark.parametrize("dtype", ["float64", "float16", "bfloat16"])
 @pytest.mark.parametrize("operator", ["linear", "max_pool", "batch_norm", "softmax"])
 def test_laws_hold_in_other_dtypes(operator, dtype):
-    report = oracle.check("torch" if dtype != "float64" else refconv, [operator], laws=True, examples=20, dtype=dtype)
+    subject = "torch" if dtype != "float64" else refconv
+    sums = f"{dtype}-accumulated" if (operator, subject) == ("max_pool", "torch") else None  # of gradients, on a CPU
+    report = oracle.check(subject, [operator], laws=True, examples=20, dtype=dtype, arithmetic=sums)
     assert report.passed, str(report)
+
+
+@pytest.mark.parametrize("subject", ["refconv", "torch"])
+@pytest.mark.parametrize("padding", [1, [(1, 1)], [(0, 2)]])
+def test_the_gradient_of_a_window_of_padding_goes_nowhere(subject, padding):
+    for kernel_size, size in ((1, 1), (2, 1), (3, 2)):
+        given = {"kernel_size": kernel_size, "stride": 1, "padding": padding, "dilation": 2}
+        attributes = {**operators["max_pool"].attributes, **given}
+        try:
+            output = refconv.max_pool(ones(1, 1, size), **attributes)
+        except ValueError:
+            continue
+        case = Case("max_pool", (ones(1, 1, size),), attributes, np.ones_like(output))
+        runner = InProcess(oracle.load(subject))
+        judged = judge_law(law("max_pool", "gradient is handed on whole"), runner, case, FLOAT32)
+        assert judged.status in {"held", "declined"}, judged.reason
+
+
+def test_a_law_that_breaks_at_some_size_is_shrunk_to_that():
+    def linear(input, weight, bias=None):
+        output = refconv.linear(input, weight, bias)
+        return output * 2 if input.shape[-1] > 64 else output
+
+    report = oracle.check(oracle.subject(linear=linear), ["linear"], laws=True)
+    (failure,) = report.failures
+    assert {case.inputs[0].shape[-1] for case, _ in failure.calls} >= {65}
 
 
 @pytest.mark.parametrize("name", ["fft float32", "tf32 float32", "float16 float32", "float16_accumulated float32"])
