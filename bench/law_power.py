@@ -11,11 +11,12 @@ from hypothesis import Phase, given
 from rich.table import Table
 
 import refconv
+from oracle.contract import function_name
 from oracle.diagnosis import CATALOGUE
-from oracle.drawing import searching
-from oracle.judge import read_arithmetic
-from oracle.laws import judge_law
-from oracle.running import InProcess, function_name
+from oracle.judging.judge import read_arithmetic
+from oracle.judging.laws import judge_law
+from oracle.running.runner import InProcess
+from oracle.searching.drawing import searching
 from properties import LAWS, Case, cases
 from refconv import operators
 

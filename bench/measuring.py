@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bench.side import EndedError, Side
-from oracle.judge import Expectation, Observation, expectation, read_arithmetic, verdict
-from oracle.running import arguments_of, function_name, names_of, outcome_of
+from oracle.contract import arguments_of, function_name, names_of
+from oracle.judging.judge import Expectation, Observation, expectation, read_arithmetic, verdict
+from oracle.running.calls import outcome_of
 from properties import Case
 from properties.layer import Layer
 from refconv import Arithmetic

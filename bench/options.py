@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import click
 
 from bench.workloads import NAMES
-from oracle.running import DIRECTIONS
+from oracle.contract import DIRECTIONS
 from properties.arrays import DTYPES
 from refconv import ARITHMETICS, operators
 

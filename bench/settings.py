@@ -9,8 +9,8 @@ from pathlib import Path
 from bench.measuring import NothingError, Task
 from bench.side import Apart
 from bench.workloads import NAMES, workload
-from oracle.judge import read_arithmetic
-from oracle.running import DIRECTIONS
+from oracle.contract import DIRECTIONS
+from oracle.judging.judge import read_arithmetic
 from properties.arrays import DTYPES
 from refconv import operators
 

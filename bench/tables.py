@@ -10,7 +10,7 @@ from bench.history import Entry, History
 from bench.peaks import Peaks
 from bench.settings import Settings
 from bench.workloads import NAMES, Workload, workload
-from oracle.running import DIRECTIONS
+from oracle.contract import DIRECTIONS
 
 _UNITS = (("s", 1.0), ("ms", 1e3), ("us", 1e6))
 

@@ -15,9 +15,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 import oracle
 import refconv
 from bench.timing import interleaved
-from oracle.isolation import Isolated
-from oracle.judge import judge, read_arithmetic
-from oracle.running import DIRECTIONS, InProcess, Runner
+from oracle.contract import DIRECTIONS
+from oracle.judging.judge import judge, read_arithmetic
+from oracle.running.isolation import Isolated
+from oracle.running.runner import InProcess, Runner
 from properties import Case, cases, content
 
 CASES = 200

@@ -2,12 +2,11 @@
 
 from oracle.checking import check
 from oracle.conformance import conformance_tests
-from oracle.deviations import Deviation
-from oracle.files import FileError
-from oracle.judge import Verdict, compare
+from oracle.contract import Deviation, Unsupported
+from oracle.judging.judge import Verdict, compare
 from oracle.replay import replay
-from oracle.report import Failure, Report, Tally
-from oracle.running import Unsupported
+from oracle.reporting.files import FileError
+from oracle.reporting.report import Failure, Report, Tally
 from oracle.subjects import LoadError, load, subject
 
 __all__ = [

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
 
-from oracle.isolation import MEMORY_LIMIT, TIME_LIMIT, Isolated
-from oracle.judge import read_arithmetic
-from oracle.law_search import LawSearch
-from oracle.report import Report
-from oracle.running import InProcess, Runner
-from oracle.search import Extent, Search
+from oracle.judging.judge import read_arithmetic
+from oracle.reporting.report import Report
+from oracle.running.isolation import MEMORY_LIMIT, TIME_LIMIT, Isolated
+from oracle.running.runner import InProcess, Runner
+from oracle.searching.law_search import LawSearch
+from oracle.searching.search import Extent, Search
 from oracle.subjects import name_of, resolve, source
 from properties.arrays import DTYPES
 from properties.domain import Domain, both, read_domain

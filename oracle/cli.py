@@ -16,12 +16,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from oracle.checking import check
-from oracle.files import keep
-from oracle.isolation import MEMORY_LIMIT, TIME_LIMIT
 from oracle.replay import replay
-from oracle.report import Failure, Report
+from oracle.reporting.files import keep
+from oracle.reporting.report import Failure, Report
+from oracle.reporting.terminal import show
+from oracle.running.isolation import MEMORY_LIMIT, TIME_LIMIT
 from oracle.subjects import LoadError
-from oracle.terminal import show
 from properties import LAWS
 from properties.arrays import DTYPES
 from refconv import ARITHMETICS, operators

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import settings
 
 from oracle.checking import read_names
-from oracle.drawing import by_seed_alone
-from oracle.judge import read_arithmetic
-from oracle.law_search import LawSearch
-from oracle.report import Report
-from oracle.running import DIRECTIONS, InProcess, function_name, offers_all
-from oracle.search import Extent, Search
+from oracle.contract import DIRECTIONS, function_name
+from oracle.judging.judge import read_arithmetic
+from oracle.reporting.report import Report
+from oracle.running.runner import InProcess, offers_all
+from oracle.searching.drawing import by_seed_alone
+from oracle.searching.law_search import LawSearch
+from oracle.searching.search import Extent, Search
 from oracle.subjects import name_of, resolve, source
 from properties import LAWS, Law
 from properties.arrays import DTYPES

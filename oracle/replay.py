@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from oracle.checking import runner_of
-from oracle.files import read_calls
-from oracle.isolation import MEMORY_LIMIT, TIME_LIMIT
-from oracle.judge import Verdict, judge, read_arithmetic
-from oracle.running import Call
+from oracle.contract import Call
+from oracle.judging.judge import Verdict, judge, read_arithmetic
+from oracle.reporting.files import read_calls
+from oracle.running.isolation import MEMORY_LIMIT, TIME_LIMIT
 
 
 def replay(

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from oracle.adapters.torch_functions import DEVIATIONS, FUNCTIONS
-from oracle.running import Unsupported
+from oracle.contract import Unsupported
 from refconv import operators
 from refconv.arguments import Array
 

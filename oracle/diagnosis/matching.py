@@ -5,14 +5,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from oracle.contract import Results, arguments_of, results_of
 from oracle.diagnosis.catalogue import CATALOGUE
 from oracle.diagnosis.precision import precision_of
 from oracle.diagnosis.symptoms import NAMES
 from oracle.diagnosis.variant import Variant
-from oracle.judge import Observation, Refused, verdict
-from oracle.running import Results, arguments_of, results_of
-from oracle.specials import Freedom, accepted, freedom
-from oracle.values import MOVED
+from oracle.judging.judge import Observation, Refused, verdict
+from oracle.judging.specials import Freedom, accepted, freedom
+from oracle.judging.values import MOVED
 from properties.case import all_finite, doubled
 from refconv import Arithmetic
 from refconv.arguments import Array

@@ -6,9 +6,9 @@
 import re
 from types import SimpleNamespace
 
+from oracle.contract import function_name
 from oracle.diagnosis.catalogue import CATALOGUE
 from oracle.diagnosis.variant import Variant
-from oracle.running import function_name
 
 
 def name_of(variant: Variant) -> str:

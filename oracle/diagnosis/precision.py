@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from oracle.judge import Observation, Refused, expectation, verdict
+from oracle.judging.judge import Observation, Refused, expectation, verdict
 from refconv import ARITHMETICS, Arithmetic
 from refconv.arguments import Array
 

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 import oracle
-from oracle.files import keep
+from oracle.reporting.files import keep
 
 pytestmark = pytest.mark.slow
 

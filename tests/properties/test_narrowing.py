@@ -5,7 +5,7 @@ import pytest
 from hypothesis import find, settings
 from hypothesis.errors import NoSuchExample
 
-from oracle.judge import expectation
+from oracle.judging.judge import expectation
 from properties import cases
 from properties.narrowing import RANKS
 from refconv import ARITHMETICS, operators

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oracle.judge import expectation
+from oracle.judging.judge import expectation
 from properties import cases, from_fields, to_fields
 from properties.arrays import DTYPES
 from properties.strategies import STRATEGIES

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-import oracle.entanglement
-import oracle.search
+import oracle.searching.entanglement
+import oracle.searching.search
 
 HERE = Path(__file__).parent
 
@@ -31,7 +31,7 @@ def faults():
 @pytest.mark.parametrize("fault", faults())
 def test_a_planted_fault_is_reported_as_what_it_is(script, fault, monkeypatch, fresh_database):
     for name in ("SHRINKING", "SIMPLIFYING", "PROBING"):  # a fault is found, not studied
-        monkeypatch.setattr(oracle.search, name, 0.3)
-    monkeypatch.setattr(oracle.search, "PROBES", 5)
-    monkeypatch.setattr(oracle.entanglement, "TRIES", 3)
+        monkeypatch.setattr(oracle.searching.search, name, 0.3)
+    monkeypatch.setattr(oracle.searching.search, "PROBES", 5)
+    monkeypatch.setattr(oracle.searching.entanglement, "TRIES", 3)
     assert script.attempt(fault, seed=0).problems == []

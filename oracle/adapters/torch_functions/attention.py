@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from oracle.deviations import Deviation
+from oracle.contract import Deviation
 from properties import Case
 from refconv import ARITHMETICS
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from oracle.deviations import Deviation
+from oracle.contract import Deviation
 from refconv.geometry import Window, output_size, read_pool_window
 
 _AVG_POOL: Mapping[int, Callable[..., Any]] = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}

@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from oracle.deviations import Deviation
+from oracle.contract import Deviation
 from properties import Case
 from refconv.arguments import Array
 from refconv.geometry import Window, read_window

@@ -9,8 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from oracle.deviations import Deviation
-from oracle.running import Unsupported
+from oracle.contract import Deviation, Unsupported
 from properties import Case
 from refconv.arguments import Array
 from refconv.geometry import Window, output_size, read_pool_window

@@ -9,7 +9,7 @@ Each fault was found by a check, shrunk, and seen again by its script, which nee
 
 import numpy as np
 
-from oracle.deviations import Deviation
+from oracle.contract import Deviation
 from properties import Case
 from refconv.arguments import Array
 

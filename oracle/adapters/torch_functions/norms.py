@@ -6,7 +6,7 @@ from typing import Any
 import torch.nn.functional as F
 
 from oracle.adapters.torch_functions.norm_deviations import DEVIATIONS
-from oracle.running import Unsupported
+from oracle.contract import Unsupported
 
 
 def _batch_norm(

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from oracle.deviations import Deviation
+from oracle.contract import Deviation
 from refconv.geometry import read_window
 
 

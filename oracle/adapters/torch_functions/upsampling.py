@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch.nn.functional as F
 
-from oracle.deviations import Deviation
+from oracle.contract import Deviation
 from properties import Case
 from refconv import upsample
 from refconv.arguments import Array

@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 import oracle
 from bench.workloads import workload
 from oracle.adapters.torch import Torch
-from oracle.judge import Observation, expectation, verdict
-from oracle.running import DIRECTIONS, arguments_of, function_name, outcome_of
+from oracle.contract import DIRECTIONS, arguments_of, function_name
+from oracle.judging.judge import Observation, expectation, verdict
+from oracle.running.calls import outcome_of
 from properties import cases
 from refconv import ARITHMETICS, operators, using
 

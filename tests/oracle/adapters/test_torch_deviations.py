@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from oracle.deviations import deviation_of
+from oracle.contract import deviation_of
 from properties import Case
 from refconv import conv, max_pool
 

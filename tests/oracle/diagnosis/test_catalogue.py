@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 import refconv
 from oracle import diagnosis
+from oracle.contract import arguments_of, results_of
 from oracle.diagnosis import CATALOGUE, catalogue
 from oracle.diagnosis.planted import name_of
-from oracle.running import arguments_of, results_of
 from properties import cases
 from refconv import InvalidTypeError, InvalidValueError
 

@@ -7,8 +7,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 import oracle
 import refconv
 from oracle.diagnosis import diagnose
-from oracle.judge import observe, read_arithmetic
-from oracle.running import InProcess
+from oracle.judging.judge import observe, read_arithmetic
+from oracle.running.runner import InProcess
 from refconv.geometry import read_window
 
 

@@ -9,15 +9,16 @@ import hypothesis
 import numpy as np
 from hypothesis import Phase, given
 
-from oracle.descent import Descent
-from oracle.drawing import fingerprint, searching
-from oracle.judge import read_arithmetic
-from oracle.laws import LawVerdict, judge_law
-from oracle.report import Failure, Report, Tally
-from oracle.running import DIRECTIONS, Runner, function_name, offers_all
-from oracle.script import script
-from oracle.search import SHRINKING, SIMPLIFYING, Extent
-from oracle.shrinking import simplified
+from oracle.contract import DIRECTIONS, function_name
+from oracle.judging.judge import read_arithmetic
+from oracle.judging.laws import LawVerdict, judge_law
+from oracle.reporting.report import Failure, Report, Tally
+from oracle.reporting.script import script
+from oracle.running.runner import Runner, offers_all
+from oracle.searching.descent import Descent
+from oracle.searching.drawing import fingerprint, searching
+from oracle.searching.search import SHRINKING, SIMPLIFYING, Extent
+from oracle.searching.shrinking import simplified
 from properties import LAWS, Case, Law
 from properties.domain import fits, narrowed_cases
 from properties.models import Recipe

@@ -5,7 +5,7 @@ import pytest
 
 import oracle
 import refconv
-from oracle.shrinking import simplified
+from oracle.searching.shrinking import simplified
 from properties import Case, content, lay_out
 
 ATTRIBUTES = {"stride": 1, "padding": 1, "dilation": 1, "groups": 1, "padding_mode": "zeros"}

@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from oracle.deviations import Deviation
-from oracle.running import DIRECTIONS, InProcess, Outcome, Runner
+from oracle.contract import DIRECTIONS, Deviation
+from oracle.judging.values import Expected, judged
+from oracle.running.calls import Outcome
+from oracle.running.runner import InProcess, Runner
 from oracle.subjects import resolve
-from oracle.values import Expected, judged
 from properties import Case
 from properties.case import all_finite, doubled
 from refconv import ARITHMETICS, Arithmetic, Bound, InvalidTypeError, InvalidValueError

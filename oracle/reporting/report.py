@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from oracle import files
-from oracle.deviations import Deviation
-from oracle.judge import Verdict
-from oracle.running import Call
+from oracle.contract import Call, Deviation
+from oracle.judging.judge import Verdict
+from oracle.reporting import files
 from properties import Case, to_fields
 from properties.plan import Coverage
 
@@ -150,7 +149,7 @@ class Report:
 
     def __str__(self) -> str:
         """Return what the terminal shows."""
-        from oracle import terminal  # with rich, which a check that passes in silence does without
+        from oracle.reporting import terminal  # with rich, which a check that passes in silence does without
 
         return terminal.as_text(self)
 
@@ -204,7 +203,7 @@ class Report:
 
     def to_html(self, path: str | Path | None = None) -> str:
         """Return the report as one HTML page; with `path`, write it there, too."""
-        from oracle import terminal
+        from oracle.reporting import terminal
 
         return _written(terminal.as_html(self), path)
 

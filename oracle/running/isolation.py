@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 import psutil
 
-from oracle.arena import CLOSED, DEVIATION, Arena, Placed
-from oracle.deviations import Deviation
-from oracle.running import Call, Outcome, function_name
+from oracle.contract import Call, Deviation, function_name
+from oracle.running.arena import CLOSED, DEVIATION, Arena, Placed
+from oracle.running.calls import Outcome
 from oracle.subjects import LoadError
 from properties import Case
 from properties.domain import tuples
@@ -43,10 +43,10 @@ _GLANCE = 0.05  # seconds between two looks at the memory
 _HURRIED = 2.0  # seconds that a call gets at least where others were fast: on a busy machine, memory grows slowly
 _SHOWN = 200  # characters of what was printed
 _ROOM = 16  # an array that is returned may be so many times larger than is right, and will still be looked at
-_WORKER = os.path.join("oracle", "worker.py")
+_WORKER = os.path.join("oracle", "running", "worker.py")
 _START = (
     "import json, sys; setup = json.loads(sys.argv[1]); sys.path[:] = setup['path']; "
-    "from oracle.worker import main; main(setup)"
+    "from oracle.running.worker import main; main(setup)"
 )
 # What the process is given, unless the user says otherwise: uninitialised and freed memory holds garbage (glibc), and
 # OpenMP's threads don't spin while they wait, which would slow down the oracle beside them.

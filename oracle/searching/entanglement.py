@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from oracle.judge import Verdict, judge
-from oracle.running import Call, Runner
+from oracle.contract import Call
+from oracle.judging.judge import Verdict, judge
+from oracle.running.runner import Runner
 from refconv import Arithmetic
 
 AFTERSHOCKS = 8

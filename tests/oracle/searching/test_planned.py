@@ -9,7 +9,7 @@ import pytest
 
 import oracle
 import refconv
-from oracle.descent import Threshold
+from oracle.searching.descent import Threshold
 from properties.domain import DomainError
 from properties.layers import layers
 
@@ -216,7 +216,7 @@ def test_what_compiles_for_each_shape_gets_other_contents_too():
 
 
 def test_a_case_that_does_not_fit_into_memory_is_left_out_and_counted(monkeypatch):
-    monkeypatch.setattr("oracle.search._ALWAYS_THERE", 1 << 20)
+    monkeypatch.setattr("oracle.searching.search._ALWAYS_THERE", 1 << 20)
     monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=1 << 25))
     sizes = []
 

@@ -1,4 +1,4 @@
-"""The process in which an implementation runs by itself; :mod:`oracle.isolation` is what starts it and asks it.
+"""The process in which an implementation runs by itself; :mod:`oracle.running.isolation` is what starts it and asks it.
 
 It reads requests and writes replies, a line of JSON each, on a socket; arrays lie in the arena. Foreign code runs
 here: whatever it does to this process, the other side sees it end, fall silent or talk nonsense.
@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from oracle.arena import CLOSED, DEVIATION, Arena, Placed
-from oracle.deviations import Deviation, deviation_of
-from oracle.running import DIRECTIONS, Kept, Outcome, call, domain_of, function_name, function_of
+from oracle.contract import DIRECTIONS, Deviation, deviation_of, domain_of, function_name, function_of
+from oracle.running.arena import CLOSED, DEVIATION, Arena, Placed
+from oracle.running.calls import Kept, Outcome, call
 from oracle.subjects import LoadError, load, source, version_of
 from properties import Case
 from properties.domain import tuples

@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from oracle.running import DIRECTIONS, Call
+from oracle.contract import DIRECTIONS, Call
 from properties.fields import FieldsError, from_fields, to_fields
 
 if TYPE_CHECKING:
-    from oracle.report import Failure
+    from oracle.reporting.report import Failure
 
 REFUSES = "refuses what makes no sense"
 """The law that a call breaks which the reference refuses, and the implementation doesn't."""

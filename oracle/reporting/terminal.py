@@ -7,8 +7,8 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from oracle.deviations import Deviation
-from oracle.report import Failure, Report, Tally
+from oracle.contract import Deviation
+from oracle.reporting.report import Failure, Report, Tally
 
 _COLUMNS = ("cases", "exact", "vacuous", "declined", "worst error", "bits")
 _LAW_COLUMNS = ("laws", "cases", "exact", "declined")

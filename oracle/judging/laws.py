@@ -5,8 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from oracle.judge import Refused, expectation
-from oracle.running import Call, Outcome, Runner, arguments_of
+from oracle.contract import Call, arguments_of
+from oracle.judging.judge import Refused, expectation
+from oracle.running.calls import Outcome
+from oracle.running.runner import Runner
 from properties import Case
 from properties.case import but, doubled
 from properties.laws import Equation, Law

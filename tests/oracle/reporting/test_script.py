@@ -9,9 +9,9 @@ from hypothesis import Phase
 
 import oracle
 import refconv
-from oracle.judge import judge, read_arithmetic
-from oracle.running import InProcess
-from oracle.script import script
+from oracle.judging.judge import judge, read_arithmetic
+from oracle.reporting.script import script
+from oracle.running.runner import InProcess
 from properties import Case, cases
 
 pytestmark = pytest.mark.slow

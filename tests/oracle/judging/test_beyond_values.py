@@ -7,7 +7,7 @@ import pytest
 
 import oracle
 import refconv
-from oracle.siblings import Sibling, Siblings
+from oracle.searching.siblings import Sibling, Siblings
 from properties import Case, content
 
 ATTRIBUTES = {"stride": 1, "padding": 1, "dilation": 1, "groups": 1, "padding_mode": "zeros"}

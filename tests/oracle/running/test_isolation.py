@@ -16,10 +16,10 @@ from hypothesis import given
 
 import oracle
 import refconv
-from oracle.arena import POISON, Arena
-from oracle.isolation import Isolated
-from oracle.judge import judge, read_arithmetic
-from oracle.running import InProcess
+from oracle.judging.judge import judge, read_arithmetic
+from oracle.running.arena import POISON, Arena
+from oracle.running.isolation import Isolated
+from oracle.running.runner import InProcess
 from properties import LAYOUTS, cases, lay_out
 from refconv import ARITHMETICS
 

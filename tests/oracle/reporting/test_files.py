@@ -6,7 +6,7 @@ import pytest
 
 import oracle
 import refconv
-from oracle.files import FileError, keep, read_calls, write
+from oracle.reporting.files import FileError, keep, read_calls, write
 
 
 def shifted(input, weight, bias=None, **attributes):

@@ -6,7 +6,7 @@ import pytest
 
 import oracle
 import refconv
-from oracle.report import Tally
+from oracle.reporting.report import Tally
 
 
 def shifted(input, weight, bias=None, **attributes):

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from oracle.specials import accepted
+from oracle.judging.specials import accepted
 from properties import Case
 from refconv import Arithmetic, Bound
 from refconv.arguments import Array

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from oracle.judge import Observation, Refused, expectation
-from oracle.running import Call, arguments_of, function_name
+from oracle.contract import Call, arguments_of, function_name
+from oracle.judging.judge import Observation, Refused, expectation
 from properties import Case
 from properties.case import literal
 from refconv import Arithmetic

@@ -11,13 +11,14 @@ import pytest
 import oracle
 import refconv
 from bench.honest import HONEST
-from oracle import laws as judging
+from oracle.contract import function_name
 from oracle.diagnosis import CATALOGUE
-from oracle.judge import read_arithmetic
-from oracle.law_search import LawSearch
-from oracle.laws import judge_law
-from oracle.running import InProcess, function_name
-from oracle.search import Extent
+from oracle.judging import laws as judging
+from oracle.judging.judge import read_arithmetic
+from oracle.judging.laws import judge_law
+from oracle.running.runner import InProcess
+from oracle.searching.law_search import LawSearch
+from oracle.searching.search import Extent
 from properties import LAWS, Case
 from properties.laws.gradients import _FIVE, _NINE
 from refconv import operators
@@ -229,7 +230,7 @@ def test_a_law_that_is_broken_now_and_then_is_reported_as_such():
 
 
 def test_shrinking_ends(monkeypatch):
-    monkeypatch.setattr("oracle.law_search.SHRINKING", 0.0)
+    monkeypatch.setattr("oracle.searching.law_search.SHRINKING", 0.0)
     (failure,) = oracle.check(oracle.subject(conv=flipped, name="mine"), laws=True, examples=30).failures
     assert "not reproducible" not in failure.reason
 

@@ -15,18 +15,18 @@ import psutil
 from hypothesis import Phase, given
 from hypothesis.strategies import SearchStrategy
 
-from oracle.descent import Descent
-from oracle.deviations import Deviation
+from oracle.contract import DIRECTIONS, Call, Deviation, function_name
 from oracle.diagnosis import Diagnosis, diagnose, named
-from oracle.drawing import fingerprint, searching
-from oracle.entanglement import Entanglement, disentangled
-from oracle.files import REFUSES
-from oracle.judge import Observation, Verdict, judge, observe, read_arithmetic, verdict
-from oracle.report import Failure, Report, Tally
-from oracle.running import DIRECTIONS, Call, Runner, function_name
-from oracle.script import script, shown
-from oracle.shrinking import simplified
-from oracle.siblings import Sibling, Siblings
+from oracle.judging.judge import Observation, Verdict, judge, observe, read_arithmetic, verdict
+from oracle.reporting.files import REFUSES
+from oracle.reporting.report import Failure, Report, Tally
+from oracle.reporting.script import script, shown
+from oracle.running.runner import Runner
+from oracle.searching.descent import Descent
+from oracle.searching.drawing import fingerprint, searching
+from oracle.searching.entanglement import Entanglement, disentangled
+from oracle.searching.shrinking import simplified
+from oracle.searching.siblings import Sibling, Siblings
 from properties import Case, cases, contradiction, contradictory_cases, refilled
 from properties.domain import DomainError, fits, narrowed_cases
 from properties.invalid import all_contradictions

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-import oracle.entanglement
-from oracle.entanglement import AFTERSHOCKS, disentangled
+import oracle.searching.entanglement
+from oracle.searching.entanglement import AFTERSHOCKS, disentangled
 
 
 class _Allocator:
@@ -29,7 +29,7 @@ class _Allocator:
 
 @pytest.mark.parametrize("calls", ["abcS", "abSc", "xyzSabc", "xSSab", "SaSxyz"])
 def test_what_spoils_the_process_is_blamed_wherever_that_ends(monkeypatch, calls):
-    monkeypatch.setattr(oracle.entanglement, "judge", lambda runner, case, *_: runner.judge(case))
+    monkeypatch.setattr(oracle.searching.entanglement, "judge", lambda runner, case, *_: runner.judge(case))
     found = disentangled(_Allocator(), [(case, "forward") for case in calls], None, ended=True)
     assert found.calls[0][0] == "S"
     assert len(found.calls) <= AFTERSHOCKS

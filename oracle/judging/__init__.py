@@ -1,0 +1,1 @@
+"""What is made of what a call has returned: by the reference and its bounds, or by laws."""
