@@ -11,8 +11,9 @@ from oracle.judging.judge import read_arithmetic
 from oracle.reporting.report import Report
 from oracle.running.isolation import MEMORY_LIMIT, TIME_LIMIT, Isolated
 from oracle.running.runner import InProcess, Runner
+from oracle.searching.extent import Extent
 from oracle.searching.law_search import LawSearch
-from oracle.searching.search import Extent, Search
+from oracle.searching.search import Search
 from oracle.subjects import name_of, resolve, source
 from properties.arrays import DTYPES
 from properties.domain import Domain, both, read_domain

@@ -14,8 +14,9 @@ from oracle.judging.judge import read_arithmetic
 from oracle.reporting.report import Report
 from oracle.running.runner import InProcess, offers_all
 from oracle.searching.drawing import by_seed_alone
+from oracle.searching.extent import Extent
 from oracle.searching.law_search import LawSearch
-from oracle.searching.search import Extent, Search
+from oracle.searching.search import Search
 from oracle.subjects import name_of, resolve, source
 from properties import LAWS, Law
 from properties.arrays import DTYPES

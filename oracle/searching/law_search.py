@@ -17,8 +17,10 @@ from oracle.reporting.script import script
 from oracle.running.runner import Runner, offers_all
 from oracle.searching.descent import Descent
 from oracle.searching.drawing import fingerprint, searching
-from oracle.searching.search import SHRINKING, SIMPLIFYING, Extent
+from oracle.searching.extent import Extent
+from oracle.searching.search import SHRINKING
 from oracle.searching.shrinking import simplified
+from oracle.searching.studying import SIMPLIFYING
 from properties import LAWS, Case, Law
 from properties.domain import fits, narrowed_cases
 from properties.models import Recipe

@@ -1,13 +1,10 @@
 """The search for failing cases of one operator: generate, judge, shrink, and find out what is wrong."""
 
-import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from functools import partial
 from itertools import islice
-from types import MappingProxyType
-from typing import Any, NamedTuple
 
 import hypothesis
 import numpy as np
@@ -16,44 +13,36 @@ from hypothesis import Phase, given
 from hypothesis.strategies import SearchStrategy
 
 from oracle.contract import DIRECTIONS, Call, Deviation, function_name
-from oracle.diagnosis import Diagnosis, diagnose, named
-from oracle.judging.judge import Observation, Verdict, judge, observe, read_arithmetic, verdict
+from oracle.diagnosis import Diagnosis, named
+from oracle.judging.judge import Verdict, judge, read_arithmetic
 from oracle.reporting.files import REFUSES
 from oracle.reporting.report import Failure, Report, Tally
-from oracle.reporting.script import script, shown
+from oracle.reporting.script import script
 from oracle.running.runner import Runner
 from oracle.searching.descent import Descent
 from oracle.searching.drawing import fingerprint, searching
 from oracle.searching.entanglement import Entanglement, disentangled
-from oracle.searching.shrinking import simplified
+from oracle.searching.extent import Extent
 from oracle.searching.siblings import Sibling, Siblings
-from properties import Case, cases, contradiction, contradictory_cases, refilled
+from oracle.searching.studying import Study
+from properties import Case, contradiction, contradictory_cases, refilled
 from properties.domain import DomainError, fits, narrowed_cases
 from properties.invalid import all_contradictions
 from properties.models import Recipe
-from properties.plan import LARGEST, Coverage, Plan, Planned
+from properties.plan import Coverage, Plan, Planned
 from refconv import Arithmetic
 from refconv import operators as table
 
 SHRINKING = 30.0
 """Seconds after which a failing case is shrunk no further."""
-SIMPLIFYING = 5.0
-"""Seconds after which what it holds is simplified no further."""
-PROBES = 60
-"""Cases on which what is named as the mistake must do what the implementation does, beside those that failed."""
-PROBING = 5.0
-"""Seconds after which no more of them are run."""
 STEERED = 5
 """One case in so many is steered towards a large error: half of these are what Hypothesis makes of the others."""
 SENSELESS = 12
 """One small case in so many is also made into a call that makes no sense."""
-_QUICK = 20  # the cases of a check of so and so many are smaller by this factor
 _BROKEN = 3
 _SMALL = 1000  # elements, all arrays together
 ANSWERED = 100
 """Such calls among which the smallest is sought that is answered."""
-FREE = 60
-"""Cases that are drawn at random after those of the plan, where the number of cases isn't said."""
 _REFILLS = 4
 """How often a case on integers whose result is all zero gets other integers."""
 _ESTIMATED = 16  # cases after which it is estimated anew how many there will be
@@ -70,28 +59,6 @@ class _FailedCase(Exception):  # noqa: N818  # carries a case through Hypothesis
         super().__init__(verdict.reason)
         self.case = case
         self.verdict = verdict
-
-
-class Extent(NamedTuple):
-    """How much is searched: the number of cases, the sizes, the part of all calls, and when to stop."""
-
-    examples: int | None = None  # by default the whole plan, and `FREE` others
-    most: int | None = None  # multiply-adds of a case
-    only: Mapping[str, frozenset[Any]] = MappingProxyType({})
-    until: float = math.inf  # by ``time.perf_counter``
-
-    @property
-    def largest(self) -> int:
-        """The multiply-adds of a case, at most: where only some cases are asked for, they are small."""
-        return self.most or (LARGEST if self.examples is None else LARGEST // _QUICK)
-
-    def shares(self, layers: int) -> tuple[int | None, int | None, int]:
-        """Return how many layers, cases of the design, and others there are: of few cases, half are others."""
-        if self.examples is None:
-            return None, None, FREE
-        free = -(-self.examples // 2)
-        of_layers = min(layers, (self.examples - free + 1) // 2)
-        return of_layers, self.examples - free - of_layers, free
 
 
 class Search:
@@ -421,47 +388,14 @@ class Search:
 
     def _studied(self, failed: _FailedCase, seed: int) -> Failure:
         """Simplify what the case holds, and name the mistake."""
-        direction = failed.verdict.direction
-        self.runner.hurried = True
-
-        def fails(case: Case) -> bool:
-            return judge(self.runner, case, direction, self.arithmetic).unknown_failure
-
-        smallest = simplified(failed.case, fails, time.perf_counter() + SIMPLIFYING)
-        observations = [
-            observe(self.runner, case, direction, self.arithmetic) for case in (smallest, failed.case, self.first_case)
-        ]
-        observations += self._probes(direction, seed) if self.law == _LAW else []
-        self.runner.hurried = False
-        judged = verdict(observations[0])
-        if not judged.unknown_failure:  # it has changed its mind
-            return self._failure(failed)
-        assert judged.reason
-        known = diagnose(observations, judged.reason)
-        return self._failure(_FailedCase(smallest, judged), diagnosis=known, shown=shown(observations[0]))
-
-    @property
-    def first_case(self) -> Case:
-        """The case that failed first in this round."""
         assert self.first is not None
-        return self.first.case
-
-    def _probes(self, direction: str, seed: int) -> list[Observation]:
-        """Observe the implementation on new cases, those of no known deviation."""
-        observations: list[Observation] = []
-        until = time.perf_counter() + PROBING
-
-        @searching(PROBES, [Phase.generate])
-        @hypothesis.seed(seed + 1)
-        @given(cases(self.operator, dtype=self.report.dtype, specials=True))
-        def probe(case: Case) -> None:
-            if time.perf_counter() < until and fits(case, self.extent.only):
-                observation = observe(self.runner, case, direction, self.arithmetic)
-                if observation.outcome.deviation is None:
-                    observations.append(observation)
-
-        probe()
-        return observations
+        direction = failed.verdict.direction
+        study = Study(self.runner, self.arithmetic, direction, self.extent.only)
+        probed = (self.operator, self.report.dtype, seed) if self.law == _LAW else None
+        found = study.of(failed.case, self.first.case, probed)
+        if found is None:  # it has changed its mind
+            return self._failure(failed)
+        return self._failure(_FailedCase(found.case, found.verdict), diagnosis=found.diagnosis, shown=found.shown)
 
     def _depending(self, failed: _FailedCase, entanglement: Entanglement | None) -> Failure:
         if entanglement is None:

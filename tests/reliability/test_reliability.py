@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-import oracle.searching.entanglement
-import oracle.searching.search
+from oracle.searching import entanglement, search, studying
 
 HERE = Path(__file__).parent
 
@@ -30,8 +29,9 @@ def faults():
 @pytest.mark.skipif(sys.platform != "linux", reason="some faults are Linux's")
 @pytest.mark.parametrize("fault", faults())
 def test_a_planted_fault_is_reported_as_what_it_is(script, fault, monkeypatch, fresh_database):
-    for name in ("SHRINKING", "SIMPLIFYING", "PROBING"):  # a fault is found, not studied
-        monkeypatch.setattr(oracle.searching.search, name, 0.3)
-    monkeypatch.setattr(oracle.searching.search, "PROBES", 5)
-    monkeypatch.setattr(oracle.searching.entanglement, "TRIES", 3)
+    monkeypatch.setattr(search, "SHRINKING", 0.3)  # a fault is found, not studied
+    for name in ("SIMPLIFYING", "PROBING"):
+        monkeypatch.setattr(studying, name, 0.3)
+    monkeypatch.setattr(studying, "PROBES", 5)
+    monkeypatch.setattr(entanglement, "TRIES", 3)
     assert script.attempt(fault, seed=0).problems == []

@@ -17,8 +17,8 @@ from oracle.judging import laws as judging
 from oracle.judging.judge import read_arithmetic
 from oracle.judging.laws import judge_law
 from oracle.running.runner import InProcess
+from oracle.searching.extent import Extent
 from oracle.searching.law_search import LawSearch
-from oracle.searching.search import Extent
 from properties import LAWS, Case
 from properties.laws.gradients import _FIVE, _NINE
 from refconv import operators
