@@ -17,6 +17,7 @@ from oracle.searching.search import Search
 from oracle.subjects import name_of, resolve, source
 from properties.arrays import DTYPES
 from properties.domain import Domain, both, read_domain
+from properties.layers import layers
 from refconv import operators as table
 
 Progress = Callable[[Report], None]
@@ -112,6 +113,7 @@ def check(
     began = time.perf_counter()
     runner = runner_of(implementation, arithmetic, isolate, time_limit, memory_limit)
     with contextlib.closing(runner):
+        layers(names[0], Extent(examples, largest).largest)  # which are kept, while a process of its own loads
         domain = read_domain(both(asked, {**runner.domain}), names) if runner.domain else asked
         report = Report(
             name_of(implementation), runner.version, dtype, chosen.name, examples, seed, laws=laws, only=domain

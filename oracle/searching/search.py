@@ -170,6 +170,7 @@ class Search:
         for number in range(_CONTENTS if self.compiles else 1):
             if first < _COMPILING or self.first is not None or self.entangled is not None or self._late:
                 return
+            self.step()
             self.drawn = refilled(case, number)
             self.slowest = 0.0
             self._generated(self.drawn, steer=False)
