@@ -324,13 +324,12 @@ class Search:
 
     def _judged(self, case: Case, direction: str) -> tuple[Case, Verdict, int]:
         """Judge a case; one on integers whose results are all zero gets others, a few times."""
-        judged = judge(self.runner, case, direction, self.arithmetic)
-        for number in range(_REFILLS):
-            if not (judged.passed and judged.exact and judged.vacuous):
-                return case, judged, number
+        for number in range(_REFILLS + 1):
+            judged = judge(self.runner, case, direction, self.arithmetic, self.tallies[direction].worst)
+            if number == _REFILLS or not (judged.passed and judged.exact and judged.vacuous):
+                break
             case = refilled(case, number)
-            judged = judge(self.runner, case, direction, self.arithmetic)
-        return case, judged, _REFILLS
+        return case, judged, number
 
     def _noted(self, case: Case, judged: Verdict, sibling: Sibling | None) -> None:
         if judged.deviation is not None and judged.status != "declined":
