@@ -18,6 +18,7 @@ from refconv.bounds import (
     FLOAT64,
     TF32,
     exact,
+    hasty,
     multilinear,
     over,
     scaled,
@@ -261,3 +262,39 @@ def test_a_window_without_taps_has_no_error():
 def test_arithmetics_are_known_by_name():
     assert [arithmetic.name for arithmetic in ARITHMETICS.values()] == list(ARITHMETICS)
     assert list(ARITHMETICS) == ["float32", "float64", "tf32", *SHORT, "fast"]
+
+
+def test_hasty_bounds_are_no_wider_and_near_the_true_ones():
+    rng = np.random.default_rng(0)
+    for arithmetic in (FLOAT32, FLOAT64):
+        for length in (1, 2, 9, 100, 4096):
+            arrays = [array.reshape(1, 1, -1) for array in rng.standard_normal((2, length))]
+            value = conv(*arrays)
+            (quick,), (true,) = (
+                multilinear(conv, how, (value,), arrays, {}) for how in (hasty(arithmetic), arithmetic)
+            )
+            for tight, wide in zip(quick, true, strict=True):
+                assert 0.3 * wide <= tight <= wide * (1 + 1e-9)
+
+
+def test_in_haste_sums_of_small_integers_are_exact_and_of_larger_ones_too():
+    for largest, exactly in ((4, True), (1000, True), (2**20, False)):
+        arrays = np.full((1, 1, 10), float(largest)), np.ones((1, 1, 10)) * largest
+        (bound,) = multilinear(conv, hasty(FLOAT32), (conv(*arrays),), arrays, {})
+        assert (bound.limit == 0).all() == exactly
+
+
+def test_in_haste_nothing_is_granted_near_the_end_of_the_range_and_what_has_no_value_has_no_bound():
+    arrays = np.full((1, 1, 2), 1e19), np.full((1, 1, 2), 2e19)
+    (bound,) = multilinear(conv, hasty(FLOAT32), (conv(*arrays),), arrays, {})
+    assert bound.limit.tolist() == [[[0.0]]]
+
+    def of_one(x):
+        return x.sum(keepdims=True), None
+
+    found = multilinear(of_one, hasty(FLOAT32), (np.array([0.3]), None), (np.array([0.1, 0.2]),), {})
+    assert found[1] is None
+
+
+def test_there_is_no_haste_where_formats_are_mixed():
+    assert {name for name, known in ARITHMETICS.items() if hasty(known) is not known} == {"float32", "float64"}

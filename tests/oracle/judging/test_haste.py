@@ -53,10 +53,3 @@ def test_an_error_that_is_not_beyond_the_worst_is_told_no_closer():
     assert judge(runner, case, "forward", FLOAT32, worst=0.0).worst == true
     assert true <= judge(runner, case, "forward", FLOAT32, worst=8.0).worst < 8.0
     assert judge(runner, case, "forward", FLOAT32).worst >= true
-
-
-def test_there_is_no_haste_where_formats_are_mixed():
-    assert [name for name, arithmetic in ARITHMETICS.items() if hasty(arithmetic) is not arithmetic] == [
-        "float32",
-        "float64",
-    ]
