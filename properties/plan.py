@@ -135,8 +135,9 @@ class Plan:
         self.coverage.see(case, terms)
 
     def left_out(self, planned: Planned) -> None:
-        """Note that a case is not to be run."""
-        self.design.note(planned.recipe.classes)
+        """Note that a case was not run: what only such cases have counts neither as covered nor as lacking."""
+        if planned.part == "design":
+            self.design.refuse()
 
     def declined(self, planned: Planned, accepts: Callable[[Case], bool]) -> None:
         """Find out which class it is, or which of them together, that made the implementation decline a case."""

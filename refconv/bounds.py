@@ -262,13 +262,14 @@ def _exact(
 def _surely_exact(arithmetic: Arithmetic, inputs: Iterable[Array | None], factors: int) -> bool:
     """Whether all sums are exact, as can be told at a glance.
 
-    A sum has one term for each element of one of its factors, and one more, at most.
+    A sum of products of two has a term for each element of one array, and one more, at most; each further factor has it
+    that many times.
     """
     given = [array for array in inputs if array is not None]
-    largest = math.prod(sorted((float(abs(array).max(initial=1)) for array in given), reverse=True)[:factors])
+    largest = math.prod(float(abs(array).max(initial=1)) for array in given)
     terms = max((array.size for array in given), default=0)
     unit = max(arithmetic.accumulation, arithmetic.storage, arithmetic.product)
-    small = largest * terms ** (factors - 1) * (terms + 1) < 1 / unit
+    small = largest * terms ** (factors - 2) * (terms + 1) < 1 / unit
     return small and all((array == np.rint(array)).all() for array in given)
 
 
