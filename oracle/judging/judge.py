@@ -183,7 +183,9 @@ def expectation(case: Case, direction: str, arithmetic: Arithmetic) -> Expectati
         expected = _computed(case, direction, arithmetic, arrays)
     except (InvalidTypeError, InvalidValueError) as error:
         return Refused(str(error))
-    if all_finite(arrays) or all(map(_bounded, expected.values())):
+    if all_finite(arrays):
+        return {name: _unbounded_where_unknown(item) for name, item in expected.items()}
+    if all(map(_bounded, expected.values())):
         return expected
     finite = [array if array is None else np.where(np.isfinite(array), array, 0) for array in arrays]
     untouched = _computed(case, direction, arithmetic, finite)
@@ -209,6 +211,16 @@ def _computed(
         name: None if value is None else Expected(value, bound)
         for name, value, bound in zip(names, values, bounds, strict=True)
     }
+
+
+def _unbounded_where_unknown(item: Expected | None) -> Expected | None:
+    """Return `item` without a bound where that is no number: it has left the range, as sums near its ends may."""
+    if item is None:
+        return None
+    unknown = np.isnan(item.bound.rigorous) & np.isfinite(item.value)
+    if not unknown.any():
+        return item
+    return item._replace(bound=item.bound._replace(rigorous=np.where(unknown, np.inf, item.bound.rigorous)))
 
 
 def _bounded(item: Expected | None) -> bool:

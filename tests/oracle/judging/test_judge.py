@@ -6,6 +6,7 @@ import pytest
 import oracle
 import refconv
 from properties import Case
+from refconv import operators
 
 INPUT = np.array([[[1.0, 2.0, 3.0]]], dtype=np.float32)
 WEIGHT = np.array([[[10.0, 1.0]]], dtype=np.float32)
@@ -279,3 +280,20 @@ def test_a_wrong_shape_is_exact_only_where_equality_was_demanded():
     assert verdict(OUTPUT[0]).exact
     fractional = case(input=INPUT + np.float32(0.1))
     assert not verdict(OUTPUT[0], fractional).exact
+
+
+def test_where_a_bound_leaves_the_range_anything_may_come_out():
+    least = np.array([[[5e-324]]])
+    norm = Case(
+        "lp_pool",
+        (least,),
+        {**operators["lp_pool"].attributes, "norm_type": 2.0, "kernel_size": 1, "stride": 1},
+        np.ones((1, 1, 1)),
+    )
+    most = np.array([[[[np.finfo(float).max], [0.0], [0.0]]]])
+    attributes = {**operators["upsample"].attributes, "size": (3, 1), "mode": "linear", "align_corners": True}
+    resized = Case("upsample", (np.array([[[[0.0], [1.0]]]]),), attributes, most)
+    for case in (norm, resized):
+        gradient = np.zeros(case.inputs[0].shape)  # of a power, or of a sum, that has left the range
+        subject = oracle.subject(**{f"{case.operator}_backward": lambda *_, gradient=gradient, **__: (gradient,)})
+        assert oracle.compare(subject, case, directions=["backward"]).passed
