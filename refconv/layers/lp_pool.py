@@ -171,7 +171,9 @@ def lp_pool_backward_bound(
     counts, errors, magnitudes = (np.zeros(flat_planes(input).shape) for _ in range(3))
     everywhere = np.broadcast_to(places, terms.shape)
     rows = np.arange(len(counts))[:, None, None]
-    for collected, shares in ((counts, 1.0), (errors, _finite(terms.error)), (magnitudes, _finite(abs(terms.value)))):
+    lost = (total.value == 0) & (values != 0).any(-1)  # their powers are too small for any number
+    off = np.where(lost[..., None], np.inf, _finite(terms.error))
+    for collected, shares in ((counts, 1.0), (errors, off), (magnitudes, _finite(abs(terms.value)))):
         np.add.at(collected, (rows, everywhere), np.where(there, shares, 0))
     bound = errors + terms.unit * np.maximum(counts - 1, 0) * magnitudes
     return (Bound(*[bound.reshape(input.shape)] * 2),)

@@ -6,6 +6,7 @@ import pytest
 import oracle
 import refconv
 from properties import Case
+from properties.case import but
 from refconv import operators
 
 INPUT = np.array([[[1.0, 2.0, 3.0]]], dtype=np.float32)
@@ -293,7 +294,8 @@ def test_where_a_bound_leaves_the_range_anything_may_come_out():
     most = np.array([[[[np.finfo(float).max], [0.0], [0.0]]]])
     attributes = {**operators["upsample"].attributes, "size": (3, 1), "mode": "linear", "align_corners": True}
     resized = Case("upsample", (np.array([[[[0.0], [1.0]]]]),), attributes, most)
-    for case in (norm, resized):
+    other = but(norm, norm_type=3.5)
+    for case in (norm, other, resized):
         gradient = np.zeros(case.inputs[0].shape)  # of a power, or of a sum, that has left the range
         subject = oracle.subject(**{f"{case.operator}_backward": lambda *_, gradient=gradient, **__: (gradient,)})
         assert oracle.compare(subject, case, directions=["backward"]).passed
