@@ -1,8 +1,8 @@
 """`upsample`, and where PyTorch's CPU build is wrong about it: about positions.
 
-Its "nearest" multiplies by the ratio in float32. And where an axis keeps its size, or doubles it, some of its loops
-take the `scale_factor` to be 1 or 2, whatever it is; others of the same function don't, so that a gradient isn't its
-forward's.
+Its "nearest" multiplies by the ratio in float32; where it does so in float64, it rounds the product to float32. And
+where an axis keeps its size, or doubles it, some of its loops take the `scale_factor` to be 1 or 2, whatever it is;
+others of the same function don't, so that a gradient isn't its forward's.
 """
 
 from collections.abc import Callable, Mapping
@@ -50,6 +50,25 @@ class _Axis(NamedTuple):
         return index
 
     @property
+    def ratio(self) -> float:
+        """How many inputs there are to an output."""
+        return self.inputs / self.outputs if self.scale is None else 1 / self.scale
+
+    @property
+    def nearest_of_rounded(self) -> Array:
+        """The same by positions that are rounded."""
+        index: Array = np.floor(np.float32(np.arange(self.outputs) * self.ratio)).clip(0, self.inputs - 1)
+        return index
+
+    def rounds_over(self, align_corners: bool) -> bool:
+        """Whether a position between inputs, rounded to float32, is that of an input."""
+        positions: Array = (np.arange(self.outputs) + 0.5) * self.ratio - 0.5
+        if align_corners:
+            positions = np.arange(self.outputs) * ((self.inputs - 1) / max(self.outputs - 1, 1))
+        positions = np.maximum(positions, 0)
+        return bool((np.floor(np.float32(positions)) != np.floor(positions)).any())
+
+    @property
     def nearest_by_whole_scale(self) -> Array:
         """The same where what keeps the size is taken for 1, what doubles it for 2."""
         factor = self.outputs // self.inputs
@@ -76,7 +95,11 @@ def _nearest_in_float32(case: Case) -> bool:
 
 
 def _nearest_forward_in_float32(case: Case) -> bool:
-    return (case.dtype != np.float64 or _by_index_function(case)) and _nearest_in_float32(case)
+    if case.dtype != np.float64 or _by_index_function(case):
+        return _nearest_in_float32(case)
+    return case.attributes["mode"] == "nearest" and any(
+        (axis.nearest != axis.nearest_of_rounded).any() for axis in _axes(case)
+    )
 
 
 def _nearest_by_whole_scale(case: Case) -> bool:
@@ -94,6 +117,12 @@ def _by_index_function(case: Case) -> bool:
     input = _input(case)
     channels_last = bool(np.moveaxis(input, 1, -1).flags.c_contiguous)  # as far as can be told
     return input.ndim == 4 or (input.ndim == 5 and channels_last and input.shape[1] > 3)
+
+
+def _linear_of_rounded(case: Case) -> bool:
+    align_corners = case.attributes["align_corners"]
+    linear = case.attributes["mode"] == "linear" and case.dtype == np.float64
+    return linear and any(axis.rounds_over(align_corners) for axis in _axes(case))
 
 
 def _linear_copied(case: Case) -> bool:
@@ -147,6 +176,17 @@ x = torch.zeros(1, 1, 2, requires_grad=True)
 torch.nn.functional.interpolate(x, scale_factor=1.4, mode="linear")[0, 0, 1].backward()
 print(round(x.grad[0, 0, 1].item(), 4))
 print(round(1.5 / 1.4 - 0.5, 4))  # should be the same twice"""
+_ROUNDED_OVER = """import torch
+s = 2.5 / (1.5 - 2e-8)
+x = torch.arange(3.0, dtype=torch.float64).reshape(1, 1, 3)
+print(f'{torch.nn.functional.interpolate(x, scale_factor=s, mode="linear")[0, 0, 2].item():.9f}')
+print(f"{2.5 / s - 0.5:.9f}")  # should be the same twice"""
+_ROUNDED_OVER_BACK = """import torch
+s = 2.5 / (1.5 - 2e-8)
+x = torch.zeros(1, 1, 3, dtype=torch.float64, requires_grad=True)
+torch.nn.functional.interpolate(x, scale_factor=s, mode="linear")[0, 0, 2].backward()
+print(f"{x.grad[0, 0, 1].item():.9f}")
+print(f"{2.5 / s - 0.5:.9f}")  # should be the same twice"""
 _CUBIC = """import torch
 def up(x):
     return torch.nn.functional.interpolate(x, scale_factor=(1, 1.4), mode="bicubic")[0, 0, 0, 1]
@@ -176,7 +216,8 @@ DEVIATIONS = tuple(
         (
             "forward",
             _nearest_forward_in_float32,
-            "finds the nearest by a ratio in float32: the neighbour of floor(o * in / out) at some sizes",
+            "finds the nearest by a ratio in float32, in float64 by a position that is rounded to it: the neighbour of "
+            "floor(o * in / out) at some sizes",
             "upsample(input[1, 1, 26], size=22)",
             _ROUNDED,
         ),
@@ -186,6 +227,16 @@ DEVIATIONS = tuple(
             "finds the nearest by a ratio in float32, in float64, too, whatever its forward does",
             "upsample(input[1, 1, 26], size=22)",
             _ROUNDED_BACK,
+        ),
+        *(
+            (
+                direction,
+                _linear_of_rounded,
+                "rounds a position between two inputs to float32, in float64: near an input it is taken for that",
+                "upsample(input[1, 1, 3], scale_factor=1.6666666888888893, mode='linear')",
+                script,
+            )
+            for direction, script in (("forward", _ROUNDED_OVER), ("backward", _ROUNDED_OVER_BACK))
         ),
         (
             "forward",

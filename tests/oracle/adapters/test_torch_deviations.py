@@ -12,7 +12,7 @@ import pytest
 
 from oracle.contract import deviation_of
 from properties import Case
-from refconv import conv, max_pool
+from refconv import conv, max_pool, operators, upsample
 
 torch = pytest.importorskip("torch", reason="needs PyTorch")
 
@@ -166,3 +166,15 @@ def test_an_index_outside_is_known_where_pytorch_is_handed_a_window_of_padding(p
     found = deviation_of(Torch(), case, direction)
     assert (found is not None) == known
     assert not known or found.crashes == (direction == "backward")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("inputs", [26, 300, 8429, 15000])
+def test_where_the_nearest_is_another_is_known(inputs, dtype):
+    input, known, wrong = np.arange(inputs, dtype=dtype).reshape(1, 1, -1), [], []
+    for outputs in (22, 299, 8700, 14999):
+        attributes = {**operators["upsample"].attributes, "size": outputs}
+        output = upsample(input, size=outputs)
+        known.append(deviation_of(Torch(), Case("upsample", (input,), attributes, output), "forward") is not None)
+        wrong.append(bool((Torch().upsample(input, **attributes) != output).any()))
+    assert known == wrong
