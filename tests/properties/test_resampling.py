@@ -167,7 +167,12 @@ def many(collect):
     return collect(cases("upsample"), 10_000)
 
 
-@pytest.mark.parametrize("known", DEVIATIONS, ids=lambda known: f"{known.direction} {known.reason}")
+IN_FLOAT32 = [
+    known for known in DEVIATIONS if not known.reason.endswith("in float64: near an input it is taken for that")
+]
+
+
+@pytest.mark.parametrize("known", IN_FLOAT32, ids=lambda known: f"{known.direction} {known.reason}")
 def test_cases_reach_what_is_known_of_pytorch(known, many):
     assert any(map(known.matches, many))
 

@@ -61,12 +61,14 @@ class _Axis(NamedTuple):
         return index
 
     def rounds_over(self, align_corners: bool) -> bool:
-        """Whether a position between inputs, rounded to float32, is that of an input."""
+        """Whether a position between inputs, rounded to float32, is that of an input (off by more than ulps)."""
         positions: Array = (np.arange(self.outputs) + 0.5) * self.ratio - 0.5
         if align_corners:
             positions = np.arange(self.outputs) * ((self.inputs - 1) / max(self.outputs - 1, 1))
         positions = np.maximum(positions, 0)
-        return bool((np.floor(np.float32(positions)) != np.floor(positions)).any())
+        rounded = np.float64(np.float32(positions))
+        moved = np.abs(rounded - positions) > 4 * np.spacing(positions)
+        return bool((moved & (np.floor(rounded) != np.floor(positions))).any())
 
     @property
     def nearest_by_whole_scale(self) -> Array:
@@ -120,9 +122,8 @@ def _by_index_function(case: Case) -> bool:
 
 
 def _linear_of_rounded(case: Case) -> bool:
-    align_corners = case.attributes["align_corners"]
     linear = case.attributes["mode"] == "linear" and case.dtype == np.float64
-    return linear and any(axis.rounds_over(align_corners) for axis in _axes(case))
+    return linear and any(axis.rounds_over(bool(case.attributes["align_corners"])) for axis in _axes(case))
 
 
 def _linear_copied(case: Case) -> bool:

@@ -12,7 +12,7 @@ import pytest
 
 from oracle.contract import deviation_of
 from properties import Case
-from refconv import conv, max_pool, operators, upsample
+from refconv import conv, max_pool, operators, upsample, upsample_backward
 
 torch = pytest.importorskip("torch", reason="needs PyTorch")
 
@@ -178,3 +178,27 @@ def test_where_the_nearest_is_another_is_known(inputs, dtype):
         known.append(deviation_of(Torch(), Case("upsample", (input,), attributes, output), "forward") is not None)
         wrong.append(bool((Torch().upsample(input, **attributes) != output).any()))
     assert known == wrong
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+@pytest.mark.parametrize(
+    ("attributes", "wrong"),
+    [
+        ({"scale_factor": 2.5 / (1.5 - 2e-8)}, True),
+        ({"scale_factor": 2.5 / (1.5 + 2e-8)}, False),  # beyond the input: rounded within the same pair
+        ({"scale_factor": 2.5 / 1.5}, False),
+        ({"scale_factor": 2.5 / (1.5 - 1e-6)}, False),
+        ({"scale_factor": 0.75, "align_corners": True}, False),  # 15 * (15 / 11) is an input but for an ulp
+    ],
+)
+def test_a_position_that_is_rounded_over_is_known(attributes, wrong, direction):
+    attributes = {**operators["upsample"].attributes, "mode": "linear", **attributes}
+    input = np.cos(np.arange(16.0)).reshape(1, 1, -1)
+    output = upsample(input, **attributes)
+    case = Case("upsample", (input,), attributes, np.ones_like(output))
+    found, should = Torch().upsample(input, **attributes), output
+    if direction == "backward":
+        (found,) = Torch().upsample_backward(case.grad_output, *case.inputs, **attributes)
+        (should,) = upsample_backward(case.grad_output, *case.inputs, **attributes)
+    differs = not np.allclose(found, should, rtol=1e-12, atol=1e-12)
+    assert differs == (deviation_of(Torch(), case, direction) is not None) == wrong
