@@ -5,8 +5,8 @@ candidate; one that holds in none that passed explains all, or two together, or 
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 from math import floor, log10
 from typing import NamedTuple
@@ -20,6 +20,7 @@ _BEFORE = {">": 0.0, "==": 0.25, "<": 0.5, "!=": 0.5, "%": 0.75, "!%": 0.75}
 _PAIR, _EITHER = 1.5, 2.0
 """What a second test costs, of which both, or either, must hold."""
 _ALIKE = 4  # candidates that exclude the same cases, of which no more are looked at
+_PAIRED = 100  # candidates, the plainest, of which pairs are looked at for what nearly explains
 _DIGITS = 6
 
 Facts = Mapping[Fact, Value]
@@ -31,8 +32,8 @@ class Condition:
 
     words: str
     holds: Callable[[Case], bool]
-    cost: float = 0.0
-    """How far-fetched it is."""
+    exact: bool = True
+    """Whether it fails wherever that holds; or else only there, but for some."""
 
 
 ALWAYS = Condition("always", lambda _: True)
@@ -45,38 +46,73 @@ def learned(failed: Sequence[Case], passed: Sequence[Case], direction: str = "ba
     It is `ALWAYS` where none passed, and None where nothing explains all of them. Cases that prove nothing, since
     their results are empty or all zero, are neither.
     """
-    if not passed:
-        return ALWAYS
-    return next(iter(explanations(failed, passed, direction)), None)
-
-
-def explanations(failed: Sequence[Case], passed: Sequence[Case], direction: str = "backward") -> list[Condition]:
-    """Return the conditions that part what failed from what passed, the simplest first."""
     known_failed, known_passed = ([facts_of(case, direction) for case in some] for some in (failed, passed))
-    return parting(known_failed, known_passed, direction)
+    found = parting(known_failed, known_passed)
+    return condition_of(found[0], direction) if found else None
 
 
-def parting(failed: Sequence[Facts], passed: Sequence[Facts], direction: str) -> list[Condition]:
-    """Return the conditions that part cases, by what is true of them, the simplest first."""
-    found = [(_cost(tests), tests, all) for tests in _conjunctions(failed, passed)]
+def condition_of(explanation: "Explanation", direction: str, *, exact: bool = True) -> Condition:
+    """Return an explanation as a condition on cases."""
+    if not explanation.tests:
+        return ALWAYS if exact else replace(ALWAYS, words="always, but by chance", exact=False)
+    words = explanation.words if exact else f"{explanation.words}, though not always"
+    return Condition(words, lambda case: explanation.holds(facts_of(case, direction)), exact)
+
+
+class Explanation(NamedTuple):
+    """Tests of which all, or any, hold where it fails, and not where it passes."""
+
+    tests: tuple["_Test", ...]  # none of what always fails
+    either: bool = False
+
+    @property
+    def cost(self) -> float:
+        """How far-fetched it is."""
+        more = _EITHER if self.either else _PAIR
+        return sum(test.cost for test in self.tests) + more * (len(self.tests) - 1)
+
+    @property
+    def words(self) -> str:
+        """How a person says it."""
+        return (" or " if self.either else " and ").join(test.words for test in self.tests)
+
+    def holds(self, facts: Facts) -> bool:
+        """Whether it is so in a case of which `facts` are true."""
+        found = (test.holds(facts) for test in self.tests)
+        return any(found) if self.either else all(found)
+
+
+def parting(failed: Sequence[Facts], passed: Sequence[Facts]) -> list[Explanation]:
+    """Return what parts cases that failed from those that passed, by what is true of them, the simplest first."""
+    if not passed:
+        return [Explanation(())]
+    found = [Explanation(tests) for tests in _conjunctions(failed, passed)]
     found += [
-        (_cost(tests) - _PAIR + _EITHER, tuple(test.negated for test in tests), any)
+        Explanation(tuple(test.negated for test in tests), either=True)
         for tests in _conjunctions(passed, failed)
         if len(tests) > 1
     ]
-    found.sort(key=lambda each: each[0])
-    return [_condition(tests, combined, cost, direction) for cost, tests, combined in found]
+    return sorted(found, key=lambda each: each.cost)
 
 
-def _condition(
-    tests: Sequence["_Test"], combined: Callable[[Iterable[bool]], bool], cost: float, direction: str
-) -> Condition:
-    def holds(case: Case) -> bool:
-        facts = facts_of(case, direction)
-        return combined(test.holds(facts) for test in tests)
+def nearly(failed: Sequence[Facts], passed: Sequence[Facts], most: int) -> tuple[Explanation, list[int]] | None:
+    """Return what all that failed have in common and hardly any that passed has, and the places of these.
 
-    words = (" and " if combined is all else " or ").join(test.words for test in tests)
-    return Condition(words, holds, cost)
+    That nothing is asked comes first, where no more than `most` passed. What is far-fetched must explain more.
+    """
+    if len(passed) <= most:
+        return Explanation(()), list(range(len(passed)))
+    candidates = sorted(_necessary(failed, passed), key=lambda test: test.cost)[:_PAIRED]
+    alike = {test: {place for place, facts in enumerate(passed) if test.holds(facts)} for test in candidates}
+    found = [(places, Explanation((test,))) for test, places in alike.items()]
+    found += [
+        (alike[one] & alike[other], Explanation((one, other)))
+        for one, other in combinations(candidates, 2)
+        if len(alike[one] & alike[other]) < min(len(alike[one]), len(alike[other]))
+    ]
+    few = [(places, each) for places, each in found if len(places) <= most]
+    best = min(few, key=lambda found: len(found[0]) + found[1].cost, default=None)
+    return best and (best[1], sorted(best[0]))
 
 
 class _Test(NamedTuple):
@@ -132,10 +168,6 @@ class _Test(NamedTuple):
 
 def _spelled(value: Value) -> str:
     return f"{value:.{_DIGITS}g}" if isinstance(value, float) else str(value)
-
-
-def _cost(tests: Sequence[_Test]) -> float:
-    return sum(test.cost for test in tests) + _PAIR * (len(tests) - 1)
 
 
 def _conjunctions(failed: Sequence[Facts], passed: Sequence[Facts]) -> Iterator[tuple[_Test, ...]]:

@@ -33,9 +33,8 @@ class Fact:
     at_most: str = field(default="{name} < {more}", compare=False)
     equal: str = field(default="{name} = {n}", compare=False)
     unequal: str = field(default="{name} other than {n}", compare=False)
-    multiple: str = field(default="", compare=False)
-    """Where multiples mean something: sizes, addresses."""
-    ragged: str = field(default="", compare=False)
+    multiple: str = field(default="{name} a multiple of {n}", compare=False)
+    ragged: str = field(default="{name} no multiple of {n}", compare=False)
 
 
 @cache
@@ -285,6 +284,8 @@ def _of_attributes(case: Case) -> Iterator[tuple[Fact, Value]]:
             yield Fact(name), value
         elif isinstance(value, str):
             yield _word(name), value
+    if "axis" in case.attributes and case.inputs[0] is not None:
+        yield Fact("the axis counted from the front", 1.25), int(case.attributes["axis"]) % case.inputs[0].ndim  # type: ignore[call-overload]  # an int
     for name, array in zip(case.row.inputs, case.inputs, strict=True):
         if name in _INPUTS:
             yield _flag(f"{name} is given", f"no {name} is given"), array is not None
@@ -302,6 +303,7 @@ def _of_arrays(case: Case, arrays: Mapping[str, Array]) -> Iterator[tuple[Fact, 
             where = f" on axis {axis}"
             yield _size(f"a size of {name}", where, 3 + own), array.shape[axis]
         if name in {first, "grad_output"} and array.ndim:
+            yield _size(f"a size of {name}", " on the first axis", 2.5 + own), array.shape[0]
             yield _size(f"a size of {name}", " on the last axis", 2.5 + own), array.shape[-1]
         yield _address(name, 4 + own), address_of(array)
         yield _flag(f"{name} isn't contiguous", f"{name} is contiguous", 2.25 + own), not array.flags.c_contiguous
