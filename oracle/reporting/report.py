@@ -95,6 +95,8 @@ class Failure:
     shown: str = ""  # the arrays, to be checked by hand
     statement: str = ""  # of one of `properties.LAWS`: what it says, and why it holds
     threshold: str | None = None  # from which size on it fails, where one with less passes
+    condition: str | None = None  # when it fails
+    symptom: str | None = None  # what comes out there
 
     @cached_property
     def script(self) -> str:
