@@ -95,6 +95,7 @@ class Failure:
     shown: str = ""  # the arrays, to be checked by hand
     statement: str = ""  # of one of `properties.LAWS`: what it says, and why it holds
     threshold: str | None = None  # from which size on it fails, where one with less passes
+    details: str | None = None  # what was raised, as a whole
 
     @cached_property
     def script(self) -> str:
