@@ -34,6 +34,7 @@ class Verdict:
     worst: float = 0.0  # the largest error, in units of the statistical bound
     deviation: Deviation | None = None  # the known one that the case matches
     ended: bool = False  # its process, too
+    details: str | None = None  # what was raised, as a whole
 
     @property
     def unknown_failure(self) -> bool:
@@ -142,7 +143,7 @@ def observe(runner: Runner, case: Case, direction: str, arithmetic: Arithmetic) 
 
 def verdict(observation: Observation) -> Verdict:
     """Judge what was observed."""
-    case, direction, (status, results, reason, deviation, *_), expected, arithmetic = observation
+    case, direction, (status, results, reason, deviation, _, details), expected, arithmetic = observation
     ended = status == "ended"
     if isinstance(expected, Refused):
         reason = _answered(observation, expected)
@@ -151,7 +152,7 @@ def verdict(observation: Observation) -> Verdict:
     if status == "declined":
         return Verdict("declined", direction, reason=reason, deviation=deviation)
     if status != "returned":
-        return Verdict("failed", direction, reason=reason, deviation=deviation, ended=ended)
+        return Verdict("failed", direction, reason=reason, deviation=deviation, ended=ended, details=details)
     every = [judged(name, results[name], item, case, direction, arithmetic) for name, item in expected.items()]
     reasons = [result.reason for result in every if result.reason is not None]
     empty = case.grad_output.size == 0 or any(array is not None and array.size == 0 for array in case.inputs)
