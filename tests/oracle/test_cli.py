@@ -1,6 +1,7 @@
 """The command line, as a process; what it refuses, in this one."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -29,7 +30,7 @@ def refconv_command(*arguments, cwd=None):
 def test_an_implementation_that_conforms():
     run = refconv_command("check", "refconv", "--operator", "conv", "--examples", "10")
     assert run.returncode == 0
-    assert "refconv conforms: 20 cases" in run.stdout
+    assert re.search(r"refconv conforms: \d+ cases, ", run.stdout)  # more where a first call is slow
     assert run.stderr == "checking conv\n"
 
 
