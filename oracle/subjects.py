@@ -8,6 +8,8 @@ from operator import attrgetter
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+from oracle.contract import function_name
+from properties.naming import operator_meant
 from refconv import operators
 
 ADAPTERS = ("torch", "torch@cuda")
@@ -35,10 +37,17 @@ def subject(*, name: str = "subject", **functions: Callable[..., Any]) -> Simple
     known = [known for operator in operators for known in (operator, f"{operator}_backward")]
     for function in functions:
         if function not in known:
-            raise TypeError(f"functions must be named as one of {', '.join(known)}, got {function!r}")
+            raise TypeError(f"functions must be named as one of {', '.join(known)}, got {function!r}{_meant(function)}")
         if not callable(functions[function]):
             raise TypeError(f"{function} must be callable, got {type(functions[function]).__name__}")
     return SimpleNamespace(name=name, **functions)
+
+
+def _meant(function: str) -> str:
+    """Return what ends a message that a function's name isn't known."""
+    operator, _ = operator_meant(function)
+    direction = "backward" if "backward" in function.lower() else "forward"
+    return f"; did you mean {function_name(operator, direction)}?" if operator else ""
 
 
 def load(name: str, *, arithmetic: str | None = None) -> Any:
