@@ -115,7 +115,7 @@ def read_arithmetic(name: str | None, dtype: str) -> Arithmetic:
         if known.name == (name or dtype):
             return over(known, dtype)
     names = [known.name for known in fitting]
-    hint = did_you_mean(name, names)
+    hint = "" if name in ARITHMETICS else did_you_mean(name, names)  # it isn't misspelled, but finer than the dtype
     raise ValueError(f"arithmetic must be one of {', '.join(names)} where dtype is {dtype}, got {name!r}{hint}")
 
 
