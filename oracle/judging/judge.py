@@ -17,6 +17,7 @@ from properties.case import all_finite, doubled
 from refconv import ARITHMETICS, Arithmetic, Bound, InvalidTypeError, InvalidValueError
 from refconv.arguments import Array
 from refconv.bounds import hasty, over
+from refconv.words import did_you_mean
 
 _SEVERITY = ("absent", "passed", "declined", "failed")
 
@@ -114,8 +115,9 @@ def read_arithmetic(name: str | None, dtype: str) -> Arithmetic:
     for known in fitting:
         if known.name == (name or dtype):
             return over(known, dtype)
-    names = ", ".join(known.name for known in fitting)
-    raise ValueError(f"arithmetic must be one of {names} where dtype is {dtype}, got {name!r}")
+    names = [known.name for known in fitting]
+    hint = "" if name in ARITHMETICS else did_you_mean(name, names)  # it isn't misspelled, but finer than the dtype
+    raise ValueError(f"arithmetic must be one of {', '.join(names)} where dtype is {dtype}, got {name!r}{hint}")
 
 
 def judge(runner: Runner, case: Case, direction: str, arithmetic: Arithmetic, worst: float = math.inf) -> Verdict:
