@@ -9,7 +9,7 @@ from hypothesis import Phase, given
 
 from oracle.diagnosis import Diagnosis, diagnose
 from oracle.judging.judge import Observation, Verdict, judge, observe, verdict
-from oracle.reporting.script import shown
+from oracle.reporting.arrays import Shown, shown
 from oracle.running.runner import Runner
 from oracle.searching.drawing import searching
 from oracle.searching.shrinking import simplified
@@ -31,7 +31,7 @@ class Studied(NamedTuple):
     case: Case
     verdict: Verdict
     diagnosis: Diagnosis | None
-    shown: str
+    shown: tuple[Shown, ...]
 
 
 class Study:
