@@ -16,6 +16,7 @@ from hypothesis.strategies import SearchStrategy
 from oracle.contract import DIRECTIONS, Call, Deviation, function_name
 from oracle.diagnosis import Diagnosis, named
 from oracle.judging.judge import Verdict, judge, read_arithmetic
+from oracle.reporting.arrays import Shown
 from oracle.reporting.files import REFUSES
 from oracle.reporting.report import Failure, Report, Tally
 from oracle.reporting.script import script
@@ -406,17 +407,23 @@ class Search:
         calls, judged = entanglement
         case, direction = calls[0] if judged.ended else calls[-1]
         law = "leaves no trace in later calls"
-        return self._reported((case, direction), law, entanglement.reason, calls, named(entanglement.reason), "")
+        return self._reported((case, direction), law, entanglement.reason, calls, named(entanglement.reason), ())
 
     def _failure(
-        self, failed: _FailedCase, note: str = "", diagnosis: Diagnosis | None = None, shown: str = ""
+        self, failed: _FailedCase, note: str = "", diagnosis: Diagnosis | None = None, shown: tuple[Shown, ...] = ()
     ) -> Failure:
         call = (failed.case, failed.verdict.direction)
         failure = self._reported(call, self.law, f"{failed.verdict.reason}{note}", [call], diagnosis, shown)
         return replace(failure, details=failed.verdict.details)
 
     def _reported(
-        self, call: Call, law: str, reason: str, calls: Sequence[Call], diagnosis: Diagnosis | None, shown: str
+        self,
+        call: Call,
+        law: str,
+        reason: str,
+        calls: Sequence[Call],
+        diagnosis: Diagnosis | None,
+        shown: tuple[Shown, ...],
     ) -> Failure:
         case, direction = call
         return Failure(

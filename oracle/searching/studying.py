@@ -11,7 +11,7 @@ from oracle.diagnosis import Diagnosis, diagnose
 from oracle.diagnosis.conditions import Condition, Explanation, Facts, condition_of, nearly, parting
 from oracle.diagnosis.facts import facts_of
 from oracle.judging.judge import Observation, Verdict, judge, observe, verdict
-from oracle.reporting.script import shown
+from oracle.reporting.arrays import Shown, shown
 from oracle.running.runner import Runner
 from oracle.searching.drawing import searching
 from oracle.searching.neighbours import neighbours
@@ -45,7 +45,7 @@ class Studied(NamedTuple):
     case: Case
     verdict: Verdict
     diagnosis: Diagnosis | None
-    shown: str
+    shown: tuple[Shown, ...]
     condition: Condition | None = None  # when it fails
     symptom: str | None = None  # what comes out there
 
