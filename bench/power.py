@@ -26,6 +26,7 @@ from bench.scoring import counted, nothing_remembered, studied
 from oracle.diagnosis import CATALOGUE, Variant
 from oracle.diagnosis.planted import name_of, planted
 from properties import Case
+from properties.cli import OPERATOR
 from refconv import operators
 
 PRECISIONS = {
@@ -216,18 +217,41 @@ def _alarms(alarms: Iterable[Alarm]) -> Table:
 
 
 @click.command("power")
-@click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True, help="Checks of each variant.")
-@click.option("--examples", type=click.IntRange(min=1), default=100, show_default=True, help="Cases of each check.")
 @click.option(
-    "--honest", type=click.IntRange(min=0), default=1000, show_default=True, help="Cases of correct implementations."
+    "--seeds", type=click.IntRange(min=1), metavar="N", default=5, show_default=True, help="Checks of each variant."
 )
 @click.option(
-    "--precision", "tellings", type=click.IntRange(min=0), default=20, show_default=True,
+    "--examples", type=click.IntRange(min=1), metavar="N", default=100, show_default=True, help="Cases of each check."
+)
+@click.option(
+    "--honest",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=1000,
+    show_default=True,
+    help="Cases of correct implementations.",
+)
+@click.option(
+    "--precision", "tellings", type=click.IntRange(min=0), metavar="N", default=20, show_default=True,
     help="Checks of each of four precisions.",
 )  # fmt: skip
-@click.option("--operator", "chosen", multiple=True, type=click.Choice(list(operators)), metavar="OPERATOR")
-@click.option("--every", type=click.IntRange(min=1), default=1, show_default=True, help="Only each so many-th variant.")
-@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
+@click.option(
+    "--operator",
+    "chosen",
+    multiple=True,
+    type=OPERATOR,
+    metavar="OPERATOR",
+    help="Only variants of this one; may be given again.",
+)
+@click.option(
+    "--every",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=1,
+    show_default=True,
+    help="Only every N-th variant.",
+)
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", default=1, show_default=True, help="Processes.")
 @click.option("--laws", is_flag=True, help="Measure instead how many variants break a law, with one seed.")
 def power_command(
     seeds: int, examples: int, honest: int, tellings: int, chosen: tuple[str, ...], every: int, jobs: int, laws: bool

@@ -17,6 +17,7 @@ from properties.case import all_finite, doubled
 from refconv import ARITHMETICS, Arithmetic, Bound, InvalidTypeError, InvalidValueError
 from refconv.arguments import Array
 from refconv.bounds import hasty, over
+from refconv.words import did_you_mean
 
 _SEVERITY = ("absent", "passed", "declined", "failed")
 
@@ -34,6 +35,7 @@ class Verdict:
     worst: float = 0.0  # the largest error, in units of the statistical bound
     deviation: Deviation | None = None  # the known one that the case matches
     ended: bool = False  # its process, too
+    details: str | None = None  # what was raised, as a whole
 
     @property
     def unknown_failure(self) -> bool:
@@ -113,8 +115,9 @@ def read_arithmetic(name: str | None, dtype: str) -> Arithmetic:
     for known in fitting:
         if known.name == (name or dtype):
             return over(known, dtype)
-    names = ", ".join(known.name for known in fitting)
-    raise ValueError(f"arithmetic must be one of {names} where dtype is {dtype}, got {name!r}")
+    names = [known.name for known in fitting]
+    hint = "" if name in ARITHMETICS else did_you_mean(name, names)  # it isn't misspelled, but finer than the dtype
+    raise ValueError(f"arithmetic must be one of {', '.join(names)} where dtype is {dtype}, got {name!r}{hint}")
 
 
 def judge(runner: Runner, case: Case, direction: str, arithmetic: Arithmetic, worst: float = math.inf) -> Verdict:
@@ -142,7 +145,7 @@ def observe(runner: Runner, case: Case, direction: str, arithmetic: Arithmetic) 
 
 def verdict(observation: Observation) -> Verdict:
     """Judge what was observed."""
-    case, direction, (status, results, reason, deviation, *_), expected, arithmetic = observation
+    case, direction, (status, results, reason, deviation, _, details), expected, arithmetic = observation
     ended = status == "ended"
     if isinstance(expected, Refused):
         reason = _answered(observation, expected)
@@ -151,7 +154,7 @@ def verdict(observation: Observation) -> Verdict:
     if status == "declined":
         return Verdict("declined", direction, reason=reason, deviation=deviation)
     if status != "returned":
-        return Verdict("failed", direction, reason=reason, deviation=deviation, ended=ended)
+        return Verdict("failed", direction, reason=reason, deviation=deviation, ended=ended, details=details)
     every = [judged(name, results[name], item, case, direction, arithmetic) for name, item in expected.items()]
     reasons = [result.reason for result in every if result.reason is not None]
     empty = case.grad_output.size == 0 or any(array is not None and array.size == 0 for array in case.inputs)

@@ -97,6 +97,7 @@ class Failure:
     threshold: str | None = None  # from which size on it fails, where one with less passes
     condition: str | None = None  # when it fails
     symptom: str | None = None  # what comes out there
+    details: str | None = None  # what was raised, as a whole
 
     @cached_property
     def script(self) -> str:

@@ -147,6 +147,7 @@ def _failure_text(failure: Failure) -> Text:
     return Text.assemble(
         *(head, *law, failure.reason, *stated, *_diagnosis(failure)),
         *([f"\n{failure.threshold}"] if failure.threshold else []),
+        *([f"\n\n{_indented(failure.details)}\n"] if failure.details else []),
         f"\n{failure.case!r}\n\n{_indented(failure.shown)}{chr(10) * 2 if failure.shown else ''}",
         _indented(failure.script),
     )

@@ -412,7 +412,8 @@ class Search:
         self, failed: _FailedCase, note: str = "", diagnosis: Diagnosis | None = None, shown: str = ""
     ) -> Failure:
         call = (failed.case, failed.verdict.direction)
-        return self._reported(call, self.law, f"{failed.verdict.reason}{note}", [call], diagnosis, shown)
+        failure = self._reported(call, self.law, f"{failed.verdict.reason}{note}", [call], diagnosis, shown)
+        return replace(failure, details=failed.verdict.details)
 
     def _reported(
         self, call: Call, law: str, reason: str, calls: Sequence[Call], diagnosis: Diagnosis | None, shown: str

@@ -109,7 +109,7 @@ def test_junit_has_a_test_for_each_operator_and_direction(failed, passed, tmp_pa
 def test_junit_escapes_what_implementations_say(failed):
     suite = ElementTree.fromstring(failed.to_junit().partition("\n")[2])
     message = suite.findall("testcase/failure")[1].get("message")
-    assert message.startswith("raised RuntimeError: </failure><script>alert(1)</script>[red]  conv(")
+    assert message.startswith("raised RuntimeError: </failure><script>\\x00alert(1)</script>[red]  conv(")
 
 
 def test_html_escapes_what_implementations_say(failed, tmp_path):
