@@ -10,6 +10,7 @@ from hypothesis import settings
 from oracle.checking import read_names
 from oracle.contract import DIRECTIONS, function_name
 from oracle.judging.judge import read_arithmetic
+from oracle.reporting.plain import one_line
 from oracle.reporting.report import Report
 from oracle.running.runner import InProcess, offers_all
 from oracle.searching.drawing import by_seed_alone
@@ -132,7 +133,7 @@ class _Tested:
     """An implementation, and how it is tested."""
 
     def __init__(self, implementation: Any, dtype: str, arithmetic: Arithmetic, named: str | None) -> None:
-        self.name = name_of(implementation)
+        self.name = one_line(name_of(implementation))
         self.dtype = dtype
         self.arithmetic = arithmetic
         self.runner = InProcess(resolve(implementation, named), source(implementation, named))

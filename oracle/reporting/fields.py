@@ -10,7 +10,7 @@ import numpy as np
 from oracle.contract import Deviation
 from oracle.reporting.arrays import Shown
 from oracle.reporting.files import REPORT, call_fields, header
-from oracle.reporting.plain import presentable
+from oracle.reporting.presentable import presentable
 from oracle.reporting.report import Failure, Report
 from properties import to_fields
 from properties.fields import array_fields

@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from oracle.reporting import words
-from oracle.reporting.plain import presentable
+from oracle.reporting.presentable import presentable
 from oracle.reporting.report import Failure, Report, Tally
 
 

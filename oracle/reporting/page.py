@@ -16,7 +16,7 @@ import numpy as np
 
 from oracle.reporting import words
 from oracle.reporting.arrays import Shown
-from oracle.reporting.plain import presentable
+from oracle.reporting.presentable import presentable
 from oracle.reporting.report import Failure, Report
 from refconv.arguments import Array
 

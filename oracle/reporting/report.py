@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from oracle.contract import Call, Deviation
 from oracle.judging.judge import Verdict
+from oracle.reporting.plain import plain
 from properties import Case
 from properties.plan import Coverage
 
@@ -105,7 +106,7 @@ class Failure:
 
     def __str__(self) -> str:
         """Show the reason and the call."""
-        return f"{self.reason}  {self.case!r}"
+        return f"{plain(self.reason)}  {self.case!r}"
 
 
 @dataclass

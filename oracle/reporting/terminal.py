@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from oracle.reporting import words
-from oracle.reporting.plain import presentable
+from oracle.reporting.presentable import presentable
 from oracle.reporting.report import Failure, Report
 
 WIDTH = 120
