@@ -78,11 +78,16 @@ def _counts(tally: Tally) -> list[str]:
 
 
 def _remarks(report: Report) -> list[Text]:
-    """Say which operators worked in fewer bits than their dtype has, and which cases were made anew."""
+    """Say which operators worked in fewer bits than their dtype has, or by a convention, and what else was counted."""
     remarks = [
         Text(f"\n{tally.operator} {tally.direction}: {report.dtype}, but {tally.imprecision}", "yellow")
         for tally in report.tallies
         if tally.imprecision
+    ]
+    remarks += [
+        Text(f"\n{tally.operator} {tally.direction} takes: {name} ({count} cases)")
+        for tally in report.tallies
+        for name, count in tally.takes.items()
     ]
     words = {
         "empty": "cases of empty arrays",
