@@ -235,7 +235,8 @@ class Search:
                 if direction not in self.open or not self._applies(case, direction):
                     continue
                 judged = judge(self.runner, case, direction, self.arithmetic)
-                self.tallies[direction].refused += judged.passed
+                self.tallies[direction].refused += judged.passed and not judged.takes
+                self.tallies[direction].take(judged)
                 if judged.unknown_failure:
                     self._answered(_FailedCase(case, judged), seed)
 
