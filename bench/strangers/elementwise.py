@@ -326,7 +326,7 @@ stranger(
     squares,
     "divided by the batch alone, with channels",
     names="batch",
-    when=("size|channel|value|axis|element|rank|one|1|always|every|all|batch",),
+    when=("axes|axis|channel|element|value|feature & \\b[12]\\b|more|one", "always|every"),
 )
 
 
@@ -364,7 +364,7 @@ stranger(
     dropped_backward,
     "the mask of the first image for all",
     names="mask|first & (first|image|batch|mask)",
-    when=("batch|image & \\b[12]\\b|more",),
+    when=("batch|image|first axis & \\b[12]\\b|more",),
 )
 
 
@@ -410,5 +410,5 @@ stranger(
     gated,
     "the gate's gradient lacks the input beyond one image",
     names="gate & input|carr",
-    when="batch|image|sample & \\b[12]\\b|more|several",
+    when="batch|image|sample|first axis & \\b[12]\\b|more|several",
 )
