@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-import torch
 from numpy.lib.stride_tricks import as_strided
 
 from bench.strangers.reading import crop, each, gather, padded, pairs, scatter
@@ -330,6 +329,7 @@ stranger(
 
 def unfolded(mistake):
     """PyTorch's unfold, and a product of matrices."""
+    import torch
 
     def conv(input, weight, bias=None, *, stride, padding, dilation, groups, **_):
         kernel, step, gap = weight.shape[2:], each(stride, 2), each(dilation, 2)

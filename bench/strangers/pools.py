@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-import torch
 
 from bench.strangers.reading import each, gather, pairs, scatter
 from bench.strangers.stranger import Collection, near
@@ -379,6 +378,7 @@ stranger(
 
 def torch_adaptive(mistake):
     """PyTorch's own gradient, of a function that is wrong in one way."""
+    import torch
 
     def adaptive_max_pool_backward(grad_output, input, *, output_size):
         rank = input.ndim - 2
