@@ -402,7 +402,7 @@ class Search:
         if found is None:  # it has changed its mind
             return self._failure(failed)
         failure = self._failure(_FailedCase(found.case, found.verdict), diagnosis=found.diagnosis, shown=found.shown)
-        return replace(failure, condition=found.condition and found.condition.words, symptom=found.symptom)
+        return replace(failure, condition=found.condition.words if found.condition else None, symptom=found.symptom)
 
     def _depending(self, failed: _FailedCase, entanglement: Entanglement | None) -> Failure:
         if entanglement is None:
