@@ -23,10 +23,13 @@ from oracle.reporting.plain import one_line, plain
 from oracle.reporting.report import Failure, Report
 from oracle.reporting.terminal import WIDTH, show, show_verdict
 from oracle.running.isolation import MEMORY_LIMIT, TIME_LIMIT
-from oracle.subjects import LoadError
+from oracle.subjects import ADAPTERS, LoadError
 from properties import LAWS
 from properties.arrays import DTYPES
+from properties.cli import OPERATOR
+from properties.naming import by_option, meant
 from refconv import ARITHMETICS, operators
+from refconv.choices import Known
 
 CASES = Path(".refconv")
 """Where failing cases are kept."""
@@ -68,6 +71,11 @@ WRITTEN: dict[str, Any] = {
     "metavar": "FILE",
 }
 """Of an option that names a file to write."""
+JUDGED_BY = (
+    f"By whose error bounds to judge: {', '.join(ARITHMETICS)}; that of the dtype by default. tf32 also has torch@cuda "
+    "use TF32."
+)
+"""The help of an option that names an arithmetic."""
 _EXIT = "Exit status: 0 conforms, 1 doesn't, 2 the command was wrong, 3 SUBJECT couldn't be loaded."
 
 
@@ -87,20 +95,32 @@ def _running(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Run SUBJECT in a process of its own, where it can crash or hang without harm.",
         ),
         click.option(
-            "--arithmetic", type=click.Choice(list(ARITHMETICS)),
-            help="By whose error bounds to judge; that of the dtype by default. tf32 also has torch@cuda use TF32.",
+            "--arithmetic", type=Known(ARITHMETICS), metavar="ARITHMETIC", help=JUDGED_BY,
         ),
     ):  # fmt: skip
         command = option(command)
     return command
 
 
+def _known_subjects(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    """Return how what is being typed may go on."""
+    return [name for name in (*ADAPTERS, "refconv") if name.startswith(incomplete)]
+
+
+_subject = click.argument("subject", shell_complete=_known_subjects)
+
+
 @click.command("check", epilog=f"{_EXIT} An interrupted check writes what it had, and ends with 130 or 143.")
-@click.argument("subject")
+@_subject
 @click.option(
-    "--operator", "chosen", multiple=True, type=click.Choice(list(operators)), help="Only these; all by default."
+    "--operator",
+    "chosen",
+    multiple=True,
+    type=Known(operators, lambda given, _: meant([given], by_option)),
+    metavar="OPERATOR",
+    help="Only this one, and those for which it is given again; all by default (refconv operators lists them).",
 )
-@click.option("--dtype", type=click.Choice(DTYPES), default="float32", show_default=True, help="Of the arrays.")
+@click.option("--dtype", type=Known(DTYPES), default="float32", show_default=True, help="Of the arrays.")
 @click.option(
     "--examples",
     type=click.IntRange(min=1),
@@ -127,7 +147,9 @@ def _running(command: Callable[..., Any]) -> Callable[..., Any]:
     metavar="N",
     help="Multiply-adds of a case, at most; 20 million, or a twentieth of that with --examples.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the generated cases.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), metavar="N", default=0, show_default=True, help="Of the generated cases."
+)
 @click.option(
     "--laws", is_flag=True, help="Check laws in place of the definition: identities that need no reference value."
 )
@@ -221,7 +243,7 @@ def check_command(
 
 @click.command("replay", epilog=_EXIT)
 @click.argument("case", type=click.Path(path_type=Path))
-@click.argument("subject")
+@_subject
 @_running
 def replay_command(
     case: Path, subject: str, arithmetic: str | None, isolate: bool, time_limit: float, memory_limit: float
@@ -250,7 +272,7 @@ def replay_command(
 
 
 @click.command("laws")
-@click.argument("names", nargs=-1, type=click.Choice(list(operators)), metavar="[OPERATOR]...")
+@click.argument("names", nargs=-1, type=OPERATOR, metavar="[OPERATOR]...")
 def laws_command(names: tuple[str, ...]) -> int:
     """List the laws of some operators, or of all: what each says, and why it holds."""
     console = Console(highlight=False, markup=False)

@@ -25,10 +25,15 @@ class LawVerdict(NamedTuple):
     reason: str | None = None
     exact: bool = False  # no result was allowed a rounding error
     calls: tuple[Call, ...] = ()  # that were made; the last of them gave no results to compare, where that is faulty
+    details: str | None = None  # what was raised, as a whole
 
 
 class _FaultyError(Exception):
     """A call that has no results to compare."""
+
+    def __init__(self, reason: str | None, details: str | None = None) -> None:
+        super().__init__(reason)
+        self.details = details
 
 
 class _DeclinedError(Exception):
@@ -85,7 +90,7 @@ class _Calls:
         if outcome.status == "declined" or outcome.deviation is not None:
             raise _DeclinedError(outcome.reason or "a known deviation")
         if outcome.status != "returned":
-            raise _FaultyError(outcome.reason)
+            raise _FaultyError(outcome.reason, outcome.details)
         for name, value in outcome.results.items():
             if value is not None and value.dtype != case.dtype and value.dtype.kind != "i":
                 raise _FaultyError(f"{name} must have dtype {case.dtype}, got {value.dtype}")
@@ -155,7 +160,7 @@ def judge_law(law: Law, runner: Runner, case: Case, arithmetic: Arithmetic) -> L
     except _DeclinedError as declined:
         return LawVerdict("declined", str(declined))
     except _FaultyError as fault:
-        return LawVerdict("faulty", str(fault), calls=tuple(calls.made))
+        return LawVerdict("faulty", str(fault), calls=tuple(calls.made), details=fault.details)
     return LawVerdict(status, exact=calls.exact)
 
 

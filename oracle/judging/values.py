@@ -92,6 +92,15 @@ def _right(
     return right
 
 
+def right_elements(
+    name: str, got: Array, expected: Expected, case: Case, direction: str, arithmetic: Arithmetic
+) -> Array:
+    """Return which elements of a result of the right shape are right."""
+    with np.errstate(all="ignore"):
+        errors = abs(got.astype(np.float64) - expected.value)
+        return _right(name, got, expected, errors, expected.bound.limit, case, direction, arithmetic)
+
+
 def _fault(name: str, got: Array, expected: Expected, errors: Array, wrong: Array, arithmetic: Arithmetic) -> str:
     index = tuple(int(i) for i in np.argwhere(wrong)[0])
     limit = expected.bound.limit[index]

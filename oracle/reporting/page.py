@@ -166,7 +166,7 @@ def _results(report: Report) -> Iterator[Element]:
         numbers = [report.failures.index(failure) + 1 for failure in words.failures_of(report, tally)]
         rows.append((words.counts(report, tally), numbers))
     yield _table([row for row, _ in rows], "results", [numbers for _, numbers in rows])
-    for line in filter(None, (*words.warnings(report), words.remark(report))):
+    for line in filter(None, (*words.warnings(report), *words.conventions(report), words.remark(report))):
         yield _element("p", line)
 
 

@@ -38,6 +38,7 @@ class Tally:
     refused: int = 0  # calls that make no sense, as they should be
     worst: float = 0.0  # error, in units of the statistical bound
     laws: int = 0  # that were checked in place of the definition; each of them makes a case of each call
+    takes: dict[str, int] = field(default_factory=dict)  # conventions in the definition's place, with their cases
 
     def add(self, verdict: Verdict) -> None:
         """Count one verdict."""
@@ -48,6 +49,12 @@ class Tally:
         self.vacuous += verdict.vacuous
         self.empty += verdict.empty
         self.worst = max(self.worst, verdict.worst if verdict.passed else 0.0)
+        self.take(verdict)
+
+    def take(self, verdict: Verdict) -> None:
+        """Count the conventions by which a verdict is right."""
+        for name in verdict.takes:
+            self.takes[name] = self.takes.get(name, 0) + 1
 
     @property
     def bits(self) -> int | None:
@@ -97,6 +104,7 @@ class Failure:
     threshold: str | None = None  # from which size on it fails, where one with less passes
     condition: str | None = None  # when it fails
     symptom: str | None = None  # what comes out there
+    details: str | None = None  # what was raised, as a whole
 
     @cached_property
     def script(self) -> str:

@@ -64,6 +64,7 @@ def _parts(report: Report, console: Console, *, verbose: bool) -> Iterator[Rende
     if report.tallies:
         yield from _table([words.counts(report, tally) for tally in report.tallies], console)
         yield from (Text(f"\n{line}", "yellow") for line in words.warnings(report))
+        yield from (Text(f"\n{line}") for line in words.conventions(report))
         if words.remark(report):
             yield Text(f"\n{words.remark(report)}")
     if report.coverage:

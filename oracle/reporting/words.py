@@ -131,6 +131,15 @@ def warnings(report: Report) -> list[str]:
     ]
 
 
+def conventions(report: Report) -> list[str]:
+    """Say by which conventions results are right that aren't by the definition."""
+    return [
+        f"{tally.operator} {tally.direction} takes: {name} ({counted(count, 'case')})"
+        for tally in report.tallies
+        for name, count in tally.takes.items()
+    ]
+
+
 def remark(report: Report) -> str:
     """Say how many cases were of another kind, or made anew; nothing where none was."""
     totals = {name: sum(getattr(tally, name) for tally in report.tallies) for name in _OTHERS}
@@ -180,6 +189,8 @@ def about(failure: Failure) -> Iterator[Said]:
         yield Said("", f"{failure.cause}{thread}")
     if failure.threshold:
         yield Said("", failure.threshold)
+    if failure.details:
+        yield Said("", failure.details)
 
 
 def in_full(failure: Failure) -> str:

@@ -25,6 +25,7 @@ import psutil
 from oracle.contract import Call, Deviation, function_name
 from oracle.running.arena import CLOSED, DEVIATION, Arena, Placed
 from oracle.running.calls import Outcome
+from oracle.said import escaped
 from oracle.subjects import LoadError
 from properties import Case
 from properties.domain import tuples
@@ -204,8 +205,10 @@ class Isolated:
             said = process.printed_excerpt()
             wrote = f"wrote {process.printed} bytes to stdout: {said}"
             silent = outcome.status in {"returned", "declined"}
-            outcome = Outcome(
-                "faulty" if silent else outcome.status, {}, wrote if silent else f"{outcome.reason}; {wrote}"
+            outcome = outcome._replace(
+                status="faulty" if silent else outcome.status,
+                results={},
+                reason=wrote if silent else f"{outcome.reason}; {wrote}",
             )
         return outcome
 
@@ -217,7 +220,7 @@ class Isolated:
             }
             if message["number"] == self._number:
                 self.took = float(message["seconds"])
-                return Outcome(message["status"], results, message["reason"])
+                return Outcome(message["status"], results, message["reason"], details=message["details"])
         except (AttributeError, KeyError, TypeError, ValueError):  # not what our worker wrote
             pass
         self._process.end_life()
@@ -454,7 +457,7 @@ def _death(code: int, errors: bytes) -> str:
         *([_place(frames[0])] if frames and "  ..." not in lines else []),
     ]
     name = signal.Signals(-code).name
-    return f"crashed with {name}" + (f" ({'; '.join(hints)[:_SHOWN]})" if hints else "")
+    return f"crashed with {name}" + (f" ({escaped('; '.join(hints)[:_SHOWN])})" if hints else "")
 
 
 def _place(frame: str) -> str:

@@ -152,6 +152,7 @@ def _serve(channel: socket.socket, arena: Arena, implementation: object, deviati
                 "reason": outcome.reason,
                 "results": results,
                 "seconds": outcome.seconds,
+                "details": outcome.details,
             },
         )
 

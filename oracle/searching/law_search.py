@@ -209,6 +209,7 @@ class LawSearch:
             write=partial(script, self.runner.made, calls, self.arithmetic, None if faulty else reason),
             calls=calls,
             statement="" if faulty else law.text,
+            details=judged.details,
         )
 
 

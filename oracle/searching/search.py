@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from copy import copy
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 
@@ -234,7 +235,8 @@ class Search:
                 if direction not in self.open or not self._applies(case, direction):
                     continue
                 judged = judge(self.runner, case, direction, self.arithmetic)
-                self.tallies[direction].refused += judged.passed
+                self.tallies[direction].refused += judged.passed and not judged.takes
+                self.tallies[direction].take(judged)
                 if judged.unknown_failure:
                     self._answered(_FailedCase(case, judged), seed)
 
@@ -396,7 +398,8 @@ class Search:
         found = study.of(failed.case, self.first.case, probed)
         if found is None:  # it has changed its mind
             return self._failure(failed)
-        return self._failure(_FailedCase(found.case, found.verdict), diagnosis=found.diagnosis, shown=found.shown)
+        failure = self._failure(_FailedCase(found.case, found.verdict), diagnosis=found.diagnosis, shown=found.shown)
+        return replace(failure, condition=found.condition and found.condition.words, symptom=found.symptom)
 
     def _depending(self, failed: _FailedCase, entanglement: Entanglement | None) -> Failure:
         if entanglement is None:
@@ -411,7 +414,8 @@ class Search:
         self, failed: _FailedCase, note: str = "", diagnosis: Diagnosis | None = None, shown: tuple[Shown, ...] = ()
     ) -> Failure:
         call = (failed.case, failed.verdict.direction)
-        return self._reported(call, self.law, f"{failed.verdict.reason}{note}", [call], diagnosis, shown)
+        failure = self._reported(call, self.law, f"{failed.verdict.reason}{note}", [call], diagnosis, shown)
+        return replace(failure, details=failed.verdict.details)
 
     def _reported(
         self,
