@@ -120,7 +120,7 @@ def _failure(failure: Failure, console: Console) -> Iterator[RenderableType]:
 
 
 def _filled(text: str, width: int) -> str:
-    return fill(text, width, initial_indent=_INDENT, subsequent_indent=2 * _INDENT, break_long_words=False)
+    return fill(text, width, initial_indent=_INDENT, subsequent_indent=2 * _INDENT)
 
 
 def _deviations(report: Report, *, verbose: bool) -> Iterator[RenderableType]:
