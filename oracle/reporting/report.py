@@ -54,7 +54,7 @@ class Tally:
     def take(self, verdict: Verdict) -> None:
         """Count the conventions by which a verdict is right."""
         for name in verdict.takes:
-            self.takes[name] = self.takes.get(name, 0) + 1
+            self.takes = {**self.takes, name: self.takes.get(name, 0) + 1}
 
     @property
     def bits(self) -> int | None:
@@ -102,6 +102,7 @@ class Failure:
     shown: str = ""  # the arrays, to be checked by hand
     statement: str = ""  # of one of `properties.LAWS`: what it says, and why it holds
     threshold: str | None = None  # from which size on it fails, where one with less passes
+    conforms_with: str | None = None  # another arithmetic, by which all that was seen to fail is right
 
     @cached_property
     def script(self) -> str:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from oracle.contract import Deviation
 from oracle.reporting.report import Failure, Report, Tally
+from refconv import ARITHMETICS
 
 _COLUMNS = ("cases", "exact", "vacuous", "declined", "worst error", "bits")
 _LAW_COLUMNS = ("laws", "cases", "exact", "declined")
@@ -150,7 +151,7 @@ def _failure_text(failure: Failure) -> Text:
     law = [f"breaks the law: {failure.law}\n"] if failure.statement else []
     stated = [f"\n{failure.statement}"] if failure.statement else []
     return Text.assemble(
-        *(head, *law, failure.reason, *stated, *_diagnosis(failure)),
+        *(head, *law, failure.reason, *stated, *_diagnosis(failure), *_conformity(failure)),
         *([f"\n{failure.threshold}"] if failure.threshold else []),
         f"\n{failure.case!r}\n\n{_indented(failure.shown)}{chr(10) * 2 if failure.shown else ''}",
         _indented(failure.script),
@@ -162,6 +163,12 @@ def _diagnosis(failure: Failure) -> list[tuple[str, str] | str]:
         return []
     thread = f" ({failure.thread} was one)" if failure.thread else ""
     return [("\nlooks like: ", "bold"), failure.diagnosis, f"\n{failure.cause}{thread}"]
+
+
+def _conformity(failure: Failure) -> list[str]:
+    if failure.conforms_with is None:
+        return []
+    return [f"\nconforms with --arithmetic {failure.conforms_with} ({ARITHMETICS[failure.conforms_with].words})"]
 
 
 def _indented(script: str) -> str:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from copy import copy
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 
@@ -396,7 +397,8 @@ class Search:
         found = study.of(failed.case, self.first.case, probed)
         if found is None:  # it has changed its mind
             return self._failure(failed)
-        return self._failure(_FailedCase(found.case, found.verdict), diagnosis=found.diagnosis, shown=found.shown)
+        failure = self._failure(_FailedCase(found.case, found.verdict), diagnosis=found.diagnosis, shown=found.shown)
+        return replace(failure, conforms_with=found.conforms_with)
 
     def _depending(self, failed: _FailedCase, entanglement: Entanglement | None) -> Failure:
         if entanglement is None:

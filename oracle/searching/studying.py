@@ -8,6 +8,7 @@ import hypothesis
 from hypothesis import Phase, given
 
 from oracle.diagnosis import Diagnosis, diagnose
+from oracle.judging.conformity import conforms_with
 from oracle.judging.judge import Observation, Verdict, judge, observe, verdict
 from oracle.reporting.script import shown
 from oracle.running.runner import Runner
@@ -32,6 +33,7 @@ class Studied(NamedTuple):
     verdict: Verdict
     diagnosis: Diagnosis | None
     shown: str
+    conforms_with: str | None  # another arithmetic
 
 
 class Study:
@@ -59,7 +61,8 @@ class Study:
         if not judged.unknown_failure:
             return None
         assert judged.reason
-        return Studied(simplest, judged, diagnose(observations, judged.reason), shown(observations[0]))
+        diagnosis = diagnose(observations, judged.reason)
+        return Studied(simplest, judged, diagnosis, shown(observations[0]), conforms_with(observations))
 
     def _fails(self, case: Case) -> bool:
         return judge(self.runner, case, self.direction, self.arithmetic).unknown_failure
