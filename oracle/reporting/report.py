@@ -54,7 +54,7 @@ class Tally:
     def take(self, verdict: Verdict) -> None:
         """Count the conventions by which a verdict is right."""
         for name in verdict.takes:
-            self.takes[name] = self.takes.get(name, 0) + 1
+            self.takes = {**self.takes, name: self.takes.get(name, 0) + 1}
 
     @property
     def bits(self) -> int | None:
@@ -105,6 +105,7 @@ class Failure:
     condition: str | None = None  # when it fails
     symptom: str | None = None  # what comes out there
     details: str | None = None  # what was raised, as a whole
+    conforms_with: str | None = None  # another arithmetic, by which all that was seen to fail is right
 
     @cached_property
     def script(self) -> str:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from oracle.contract import Deviation
 from oracle.reporting.report import Failure, Report, Tally
 from properties.plan import Coverage
+from refconv import ARITHMETICS
 
 OUTCOME = "outcome"
 """The column that says "ok", "FAILED" or "DECLINED"."""
@@ -187,6 +188,9 @@ def about(failure: Failure) -> Iterator[Said]:
         yield Said("looks like", failure.diagnosis)
         thread = f" ({failure.thread} was one)" if failure.thread else ""
         yield Said("", f"{failure.cause}{thread}")
+    if failure.conforms_with:
+        words = ARITHMETICS[failure.conforms_with].words
+        yield Said("", f"conforms with --arithmetic {failure.conforms_with} ({words})")
     if failure.threshold:
         yield Said("", failure.threshold)
     if failure.details:

@@ -402,7 +402,8 @@ class Search:
         if found is None:  # it has changed its mind
             return self._failure(failed)
         failure = self._failure(_FailedCase(found.case, found.verdict), diagnosis=found.diagnosis, shown=found.shown)
-        return replace(failure, condition=found.condition.words if found.condition else None, symptom=found.symptom)
+        condition = found.condition.words if found.condition else None
+        return replace(failure, condition=condition, symptom=found.symptom, conforms_with=found.conforms_with)
 
     def _depending(self, failed: _FailedCase, entanglement: Entanglement | None) -> Failure:
         if entanglement is None:

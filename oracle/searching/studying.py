@@ -12,6 +12,7 @@ from oracle.diagnosis import Diagnosis, diagnose
 from oracle.diagnosis.conditions import Condition, Explanation, Facts, condition_of, explanations
 from oracle.diagnosis.facts import facts_of
 from oracle.diagnosis.patterns import symptom
+from oracle.judging.conformity import conforms_with
 from oracle.judging.judge import Observation, Refused, Verdict, judge, observe, verdict
 from oracle.reporting.arrays import Shown, shown
 from oracle.running.runner import Runner
@@ -48,6 +49,7 @@ class Studied(NamedTuple):
     shown: tuple[Shown, ...]
     condition: Condition | None = None  # when it fails
     symptom: str | None = None  # what comes out there
+    conforms_with: str | None = None  # another arithmetic
 
 
 class Evidence:
@@ -137,7 +139,15 @@ class Study:
         assert judged.reason
         condition = evidence.condition if probed else None
         diagnosis = self._diagnosed(evidence, judged.reason, condition)
-        return Studied(simplest, judged, diagnosis, shown(observation), condition, symptom(evidence.failed))
+        return Studied(
+            simplest,
+            judged,
+            diagnosis,
+            shown(observation),
+            condition,
+            symptom(evidence.failed),
+            conforms_with(evidence.observations),
+        )
 
     def _diagnosed(self, evidence: Evidence, reason: str, condition: Condition | None) -> Diagnosis | None:
         """Name the mistake; what fails in other ways is a mistake of its own, where nothing explains all."""
