@@ -17,10 +17,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from oracle.checking import check
 from oracle.replay import replay
-from oracle.reporting.files import keep
+from oracle.reporting.files import keep_all
 from oracle.reporting.report import Failure, Report
 from oracle.reporting.terminal import show
 from oracle.running.isolation import MEMORY_LIMIT, TIME_LIMIT
+from oracle.searching.extent import FAILURES
 from oracle.subjects import LoadError
 from properties import LAWS
 from properties.arrays import DTYPES
@@ -129,6 +130,18 @@ def _running(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--laws", is_flag=True, help="Check laws in place of the definition: identities that need no reference value."
 )
+@click.option(
+    "--failures",
+    type=click.IntRange(min=1),
+    default=FAILURES,
+    show_default=True,
+    metavar="N",
+    help="Failures to look into in each direction of an operator, at most.",
+)
+@click.option(
+    "--specials/--no-specials", default=True, show_default=True,
+    help="Also check cases with NaN, infinities and the like, which have a row of their own.",
+)  # fmt: skip
 @_running
 @click.option("--json", "to_json", **WRITTEN, help="Write the report as JSON.")
 @click.option("--junit", "to_junit", **WRITTEN, help="Write the report as JUnit XML.")
@@ -148,6 +161,8 @@ def check_command(
     largest: int | None,
     seed: int,
     laws: bool,
+    failures: int,
+    specials: bool,
     isolate: bool,
     time_limit: float,
     memory_limit: float,
@@ -184,6 +199,8 @@ def check_command(
                 seed=seed,
                 arithmetic=arithmetic,
                 laws=laws,
+                failures=failures,
+                specials=specials,
                 isolate=isolate,
                 time_limit=time_limit,
                 memory_limit=int(memory_limit * 2**30),
@@ -273,7 +290,7 @@ class _Saved:
             if path is not None:
                 getattr(report, write)(path)
         try:
-            return [(failure, keep(self._folder, report.subject, failure)) for failure in report.failures]
+            return keep_all(self._folder, report.subject, report.failures)
         except OSError as error:
             click.echo(f"refconv: failing cases can't be kept: {error}", err=True)
             return []

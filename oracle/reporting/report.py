@@ -16,16 +16,22 @@ from oracle.reporting import files
 from properties import Case, to_fields
 from properties.plan import Coverage
 
+SPECIALS = "special values"
+"""What the row of the cases with NaN, infinities and the like is called, in place of a direction."""
 FEW = 0.1
 """Where less than this share of an operator's cases was judged, the rest declined, the check doesn't pass."""
 
 
 @dataclass
 class Tally:
-    """What became of an operator's cases in one direction, up to the first failure."""
+    """What became of an operator's cases in one direction, or of those with special values in both.
+
+    What a failure explains isn't judged any more, up to the end or till the direction is closed: cases are those that
+    were judged.
+    """
 
     operator: str
-    direction: str
+    direction: str  # "forward", "backward" or `SPECIALS`
     promised: int = 24  # significand bits of the numbers that the arithmetic multiplies
     dtype_bits: int = 24  # significand bits of the arrays' dtype
     cases: int = 0
@@ -37,10 +43,12 @@ class Tally:
     refilled: int = 0  # cases on integers that were vacuous, and got other integers
     refused: int = 0  # calls that make no sense, as they should be
     worst: float = 0.0  # error, in units of the statistical bound
+    explained: int = 0  # cases that weren't judged, as a failure that is known says that they fail
     laws: int = 0  # that were checked in place of the definition; each of them makes a case of each call
 
-    def add(self, verdict: Verdict) -> None:
-        """Count one verdict."""
+    def add(self, verdict: Verdict, *, refilled: bool = False) -> None:
+        """Count one verdict, of a case that may have been `refilled`."""
+        self.refilled += refilled
         self.cases += 1
         self.passed += verdict.passed
         self.declined += verdict.status == "declined"
@@ -48,6 +56,11 @@ class Tally:
         self.vacuous += verdict.vacuous
         self.empty += verdict.empty
         self.worst = max(self.worst, verdict.worst if verdict.passed else 0.0)
+
+    @property
+    def failed(self) -> int:
+        """How many cases were judged to be wrong."""
+        return self.cases - self.passed - self.declined
 
     @property
     def bits(self) -> int | None:
@@ -98,6 +111,13 @@ class Failure:
     condition: str | None = None  # when it fails
     symptom: str | None = None  # what comes out there
     details: str | None = None  # what was raised, as a whole
+    special: bool = False  # whether it takes a special value
+    reproduces: bool | None = None  # whether `script` does, by a run of it; None where that wasn't tried
+
+    @property
+    def row(self) -> str:
+        """Which of the operator's rows has it: that of its direction, or of special values."""
+        return SPECIALS if self.special else self.direction
 
     @cached_property
     def script(self) -> str:
@@ -139,7 +159,9 @@ class Report:
         """The tallies with too few judged cases for a verdict, and no failure that decides it."""
         failed = {(failure.operator, failure.direction) for failure in self.failures}
         return [
-            tally for tally in self.tallies if tally.mostly_declined and (tally.operator, tally.direction) not in failed
+            tally
+            for tally in self.tallies
+            if tally.mostly_declined and tally.direction != SPECIALS and (tally.operator, tally.direction) not in failed
         ]
 
     @property
@@ -177,7 +199,7 @@ class Report:
                 {**_deviation_fields(deviation), "matched": matched, "failed": failed}
                 for deviation, matched, failed in self.deviations
             ],
-            "tallies": [{**vars(tally), "bits": tally.bits} for tally in self.tallies],
+            "tallies": [{**vars(tally), "failed": tally.failed, "bits": tally.bits} for tally in self.tallies],
             "coverage": [vars(coverage) for coverage in self.coverage],
             "seconds": round(self.seconds, 3),
             "platform": f"{platform.platform()}, Python {platform.python_version()}",
@@ -192,7 +214,7 @@ class Report:
             name = f"{tally.operator} {tally.direction}"
             test = ElementTree.SubElement(suite, "testcase", classname=subject, name=name)
             for failure in self.failures:
-                if (failure.operator, failure.direction) == (tally.operator, tally.direction):
+                if (failure.operator, failure.row) == (tally.operator, tally.direction):
                     ElementTree.SubElement(test, "failure", message=_xml(str(failure))).text = _xml(failure.script)
             if tally in self.undecided:
                 ElementTree.SubElement(test, "failure", message=tally.declined_words)

@@ -59,7 +59,7 @@ def _table(report: Report) -> Table:
     for column in _LAW_COLUMNS if report.laws else _COLUMNS:
         table.add_column(column, justify="right")
     table.add_column("")
-    failed = {(failure.operator, failure.direction) for failure in report.failures}
+    failed = {(failure.operator, failure.row) for failure in report.failures}
     for tally in report.tallies:
         outcome = Text("ok", "green")
         if (tally.operator, tally.direction) in failed:
