@@ -22,9 +22,11 @@ from bench.settings import Settings, SettingsError, best_yardstick
 from bench.workloads import NAMES, workload
 from oracle.cli import WRITTEN, NotLoadedError, terminated
 from oracle.subjects import LoadError
+from refconv.choices import Known
+from refconv.cli import Group
 
 
-class _Bench(click.Group):
+class _Bench(Group):
     """A group whose commands come first; without one of them, subjects are timed."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -69,7 +71,11 @@ def bench_command() -> None:
 )
 @click.argument("subjects", nargs=-1, required=True)
 @measured_options
-@click.option("--yardstick", help="What ratios are taken to; PyTorch by default, the reference where there is none.")
+@click.option(
+    "--yardstick",
+    metavar="SUBJECT",
+    help="What ratios are taken to; PyTorch by default, the reference where there is none.",
+)
 @click.option("--json", "to_json", **WRITTEN, help="Keep the figures, as pytest-benchmark's JSON.")
 def run_command(subjects: tuple[str, ...], yardstick: str | None, to_json: Path | None, **options: Any) -> int:
     """Time SUBJECTS, the reference and PyTorch.
@@ -136,7 +142,7 @@ def _print(parts: Iterator[object]) -> None:
 
 
 @bench_command.command("workloads")
-@click.argument("names", nargs=-1, type=click.Choice(NAMES), metavar="[WORKLOAD]...")
+@click.argument("names", nargs=-1, type=Known(NAMES), metavar="[WORKLOAD]...")
 def workloads_command(names: tuple[str, ...]) -> int:
     """List the workloads, or the layers of some.
 
@@ -157,7 +163,7 @@ def workloads_command(names: tuple[str, ...]) -> int:
     metavar="FOLDER",
     help="Where they are written.",
 )
-@click.option("--format", "kind", type=click.Choice(["png", "svg"]), default="png", show_default=True)
+@click.option("--format", "kind", type=Known(["png", "svg"]), default="png", show_default=True, help="Of the pictures.")
 def draw_command(files: tuple[Path, ...], folder: Path, kind: str) -> int:
     """Draw what is kept in FILES.
 
@@ -183,7 +189,9 @@ def draw_command(files: tuple[Path, ...], folder: Path, kind: str) -> int:
 @bench_command.command("compare", epilog=_EXIT.format("nothing is slower", "something is"))
 @click.argument("old", type=_FILE)
 @click.argument("new", type=_FILE)
-@click.option("--subject", help="Which implementation; by default all that both have, but for the yardstick.")
+@click.option(
+    "--subject", metavar="NAME", help="Which implementation; by default all that both have, but for the yardstick."
+)
 @judged_options
 def compare_command(old: Path, new: Path, subject: str | None, slower: float, confidence: float, anyway: bool) -> int:
     """Compare two files by ratios to the yardstick."""

@@ -20,6 +20,7 @@ from pytest_benchmark.utils import get_commit_info
 
 from bench.measuring import Task, Timing, Timings
 from bench.peaks import Peaks
+from bench.ratios import CONFIDENCE, ratio
 from bench.settings import Settings
 
 Turns = Sequence[Sequence[float]]
@@ -54,7 +55,9 @@ class Entry:
 
     @property
     def logarithms(self) -> list[list[float]]:
-        """Those of its time over the yardstick's, by process and round."""
+        """Those of its time over the yardstick's, by process and round; none where there is no yardstick."""
+        if not self.yardstick:
+            return []
         pairs = zip(self.least, self.yardstick, strict=True)
         return [[log(own / other) for own, other in zip(*pair, strict=True)] for pair in pairs]
 
@@ -131,7 +134,18 @@ _ITEMSIZE = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
 
 def kept(entry: Entry, settings: Settings, versions: Mapping[str, str | None]) -> dict[str, Any]:
     """Return what is kept of an entry in the ``extra_info`` of its benchmark."""
-    return {"refconv": {"format": FORMAT, "settings": asdict(settings), "versions": dict(versions), **asdict(entry)}}
+    own = {"settings": asdict(settings), "versions": dict(versions), "ratio": _told(entry), **asdict(entry)}
+    return {"refconv": {"format": FORMAT, **own}}
+
+
+def _told(entry: Entry) -> dict[str, Any] | None:
+    """Return how many times as fast as the yardstick it is, with its interval; or that it isn't measurable."""
+    found = ratio(entry.logarithms)
+    if found is None:
+        return None
+    if not found.carried:
+        return {"estimate": None, "said": str(found)}
+    return {**found.interval._asdict(), "confidence": CONFIDENCE, "said": str(found)}
 
 
 def write(history: History, path: Path) -> None:
@@ -185,6 +199,8 @@ def read(path: Path) -> History:
         all_kept = []
     if not all_kept:
         raise HistoryError(f"{path} holds no history of refconv: make one with refconv bench SUBJECT --json {path}")
+    for own in all_kept:
+        own.pop("ratio", None)  # which follows from the rest
     formats = {own.pop("format") for own in all_kept}
     if formats != {FORMAT}:
         known = ", ".join(map(str, formats))

@@ -6,9 +6,12 @@ from typing import Any, TypeAlias
 import click
 
 from bench.workloads import NAMES
+from oracle.cli import JUDGED_BY
 from oracle.contract import DIRECTIONS
 from properties.arrays import DTYPES
-from refconv import ARITHMETICS, operators
+from properties.cli import OPERATOR
+from refconv import ARITHMETICS
+from refconv.choices import Known
 
 Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -33,31 +36,30 @@ class _Share(click.ParamType[float]):
 
 _MEASURED = (
     click.option(
-        "--workload", type=click.Choice(NAMES), metavar="WORKLOAD",
+        "--workload", type=Known(NAMES), metavar="WORKLOAD",
         help="Layers to time: refconv bench workloads lists them.  [default: resnet50]",
     ),
     click.option(
-        "--operator", "operators", multiple=True, type=click.Choice(list(operators)), metavar="OPERATOR",
+        "--operator", "operators", multiple=True, type=OPERATOR, metavar="OPERATOR",
         help="Only layers of this one; may be given again.",
     ),
-    click.option("--direction", type=click.Choice([*DIRECTIONS, "both"]), help="[default: both]"),
-    click.option("--dtype", type=click.Choice(DTYPES), help="Of the arrays.  [default: float32]"),
+    click.option("--direction", type=Known([*DIRECTIONS, "both"]), help="[default: both]"),
+    click.option("--dtype", type=Known(DTYPES), help="Of the arrays.  [default: float32]"),
     click.option(
-        "--batch", type=click.IntRange(min=1), help="Samples; in a series, so many times its own.  [default: 1]"
+        "--batch", type=click.IntRange(min=1), metavar="N",
+        help="Samples; in a series, so many times its own.  [default: 1]",
     ),
     click.option(
-        "--threads", type=click.IntRange(min=1), help="Of each implementation; as many as it likes by default."
+        "--threads", type=click.IntRange(min=1), metavar="N",
+        help="Of each implementation; as many as it likes by default.",
     ),
+    click.option("--arithmetic", type=Known(ARITHMETICS), metavar="ARITHMETIC", help=JUDGED_BY),
     click.option(
-        "--arithmetic", type=click.Choice(list(ARITHMETICS)),
-        help="By whose error bounds to judge; that of the dtype by default. tf32 also has torch@cuda use TF32.",
-    ),
-    click.option(
-        "--processes", type=click.IntRange(min=1),
+        "--processes", type=click.IntRange(min=1), metavar="N",
         help="Of each implementation, one after the other.  [default: 3, of a gate 5]",
     ),
     click.option(
-        "--rounds", type=click.IntRange(min=1),
+        "--rounds", type=click.IntRange(min=1), metavar="N",
         help="Turns of each implementation in a process.  [default: 5, of a gate 6]",
     ),
 )  # fmt: skip

@@ -2,7 +2,6 @@
 
 import statistics
 from collections.abc import Callable, Iterator, Sequence
-from math import exp
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -11,12 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from bench.history import Entry, History
-from bench.intervals import Interval, interval
+from bench.ratios import CONFIDENCE, Ratio, ratio
 from bench.tables import median
 from bench.workloads import SERIES, workload
 from properties.layer import Layer
 
-_CONFIDENCE = 0.95
 _MARKERS = {"forward": "o", "backward": "^"}
 _DPI = 120
 
@@ -64,22 +62,25 @@ def roofline(history: History) -> Figure:
 
 
 def ratios(history: History, direction: str) -> Figure:
-    """Draw how many times as fast as the yardstick each layer is, with its interval."""
+    """Draw how many times as fast as the yardstick each layer is, with its interval, or that it isn't measurable."""
     entries = [entry for entry in _others(history, direction) if entry.yardstick]
     layers = list(dict.fromkeys(entry.layer for entry in entries))
     names = [name for name in history.implementations if name != history.settings.yardstick]
     figure, axes = _axes(9, 1.2 + 0.22 * len(layers) * len(names))
     for number, name in enumerate(names):
-        own = {entry.layer: _faster(entry.logarithms) for entry in entries if entry.implementation == name}
-        places = [layers.index(layer) + 0.8 * (number + 0.5) / len(names) - 0.4 for layer in own]
-        found = list(own.values())
-        widths = [of.estimate - 1 for of in found]
-        axes.barh(places, widths, 0.8 / len(names), left=1, color=f"C{number}", label=name)
-        axes.hlines(places, [of.low for of in found], [of.high for of in found], color="black", linewidth=0.8)
+        own = [(entry.layer, ratio(entry.logarithms)) for entry in entries if entry.implementation == name]
+        found = [(layers.index(layer) + 0.8 * (number + 0.5) / len(names) - 0.4, of) for layer, of in own if of]
+        places = [place for place, of in found if of.carried]
+        low, estimates, high = _ends([of for _, of in found if of.carried])
+        axes.barh(places, [of - 1 for of in estimates], 0.8 / len(names), left=1, color=f"C{number}", label=name)
+        axes.hlines(places, low, high, color="black", linewidth=0.8)
+        for place, of in found:
+            if not of.carried:
+                axes.text(1, place, f" {of}", va="center", fontsize="xx-small")
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_yticks(range(len(layers)), layers, fontsize="x-small")
     axes.invert_yaxis()
-    axes.set(xscale="log", xlabel=f"times as fast as {history.settings.yardstick}, with {_CONFIDENCE:.0%} intervals")
+    axes.set(xscale="log", xlabel=f"times as fast as {history.settings.yardstick}, with {CONFIDENCE:.0%} intervals")
     _plain(axes.xaxis)
     axes.set_title(f"{_titled(history)}: {direction}")
     if len(names) > 1:
@@ -121,16 +122,17 @@ def lines(histories: Sequence[History]) -> Figure:
     figure = Figure(figsize=(9, 3.5 * len(pairs)), layout="constrained", dpi=_DPI)
     for axes, (name, direction) in zip(figure.subplots(len(pairs), squeeze=False).flat, pairs, strict=True):
         runs = [_by_operator(history, name, direction) for history in histories]
-        for number, operator in enumerate(runs[-1]):
+        for number, operator in enumerate(dict.fromkeys(operator for found in runs for operator in found)):
             at = [run for run, found in enumerate(runs) if operator in found]
-            found = [runs[run][operator] for run in at]
-            axes.plot(at, [of.estimate for of in found], "o-", color=f"C{number}", label=operator)
-            axes.fill_between(at, [of.low for of in found], [of.high for of in found], color=f"C{number}", alpha=0.2)
+            low, estimates, high = _ends([runs[run][operator] for run in at])
+            axes.plot(at, estimates, "o-", color=f"C{number}", label=operator)
+            axes.fill_between(at, low, high, color=f"C{number}", alpha=0.2)
         axes.set_xticks(range(len(histories)), [_dated(history) for history in histories], fontsize="small")
         axes.set(yscale="log", ylabel=f"times as fast as {yardstick}")
         _plain(axes.yaxis)
-        axes.set_title(f"{name}: {_titled(last)}, {direction}, with {_CONFIDENCE:.0%} intervals")
-        axes.legend(fontsize="small")
+        axes.set_title(f"{name}: {_titled(last)}, {direction}, with {CONFIDENCE:.0%} intervals")
+        if axes.lines:
+            axes.legend(fontsize="small")
     return figure
 
 
@@ -156,22 +158,28 @@ def _others(history: History, direction: str) -> list[Entry]:
     return [entry for entry in history.entries if entry.direction == direction and entry.implementation != yardstick]
 
 
-def _faster(logarithms: Sequence[Sequence[float]]) -> Interval:
-    """Return how many times as fast as the yardstick something is; of one process there is no interval."""
-    if len(logarithms) < 2:
-        return Interval(*[exp(-statistics.median(logarithms[0]))] * 3)
-    low, estimate, high = interval(logarithms, _CONFIDENCE)
-    return Interval(1 / high, 1 / estimate, 1 / low)
+def _ends(found: Sequence[Ratio]) -> tuple[list[float], list[float], list[float]]:
+    """Return the lower ends of the intervals, the ratios themselves, and the upper ends."""
+    intervals = [of.interval for of in found]
+    return [of.low for of in intervals], [of.estimate for of in intervals], [of.high for of in intervals]
 
 
-def _by_operator(history: History, name: str, direction: str) -> dict[str, Interval]:
-    """Return the geometric means of each operator's layers: those of each process, and their interval."""
-    entries = [entry for entry in _others(history, direction) if entry.implementation == name and entry.yardstick]
+def _by_operator(history: History, name: str, direction: str) -> dict[str, Ratio]:
+    """Return the geometric means, over the layers of each operator, of the ratios that are carried, if they are too."""
+    entries = [entry for entry in _others(history, direction) if entry.implementation == name]
+    carried = [entry for entry in entries if (of := ratio(entry.logarithms)) and of.carried]
     found = {}
-    for operator in dict.fromkeys(entry.operator for entry in entries):
-        own = [entry.logarithms for entry in entries if entry.operator == operator]
-        found[operator] = _faster([[statistics.fmean(map(statistics.median, of))] for of in zip(*own, strict=False)])
+    for operator in dict.fromkeys(entry.operator for entry in carried):
+        layers = [entry.logarithms for entry in carried if entry.operator == operator]
+        mean = ratio([_means(processes) for processes in zip(*layers, strict=False)])
+        if mean and mean.carried:
+            found[operator] = mean
     return found
+
+
+def _means(layers: Sequence[Sequence[float]]) -> list[float]:
+    """Return the means over the layers, by round."""
+    return [statistics.fmean(of) for of in zip(*layers, strict=False)]
 
 
 def _titled(history: History) -> str:

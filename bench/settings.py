@@ -12,7 +12,9 @@ from bench.workloads import NAMES, workload
 from oracle.contract import DIRECTIONS
 from oracle.judging.judge import read_arithmetic
 from properties.arrays import DTYPES
+from properties.naming import meant
 from refconv import operators
+from refconv.words import did_you_mean
 
 
 class SettingsError(ValueError):
@@ -45,7 +47,8 @@ class Settings:
         chosen = [(name, getattr(self, name), allowed) for name, allowed in known.items()]
         for name, value, allowed in [*chosen, *(("operators", operator, operators) for operator in self.operators)]:
             if value not in allowed:
-                raise SettingsError(f"{name} must be of {', '.join(allowed)}, got {value!r}")
+                hint = meant([value]) if allowed is operators else did_you_mean(value, allowed)
+                raise SettingsError(f"{name} must be of {', '.join(allowed)}, got {value!r}{hint}")
         for name in ("batch", "processes", "rounds"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"{name} must be 1 or more, got {getattr(self, name)}")

@@ -8,6 +8,7 @@ from rich.table import Table
 from bench.gate import SLOWER, UNDECIDED, Change, Limits
 from bench.history import Entry, History
 from bench.peaks import Peaks
+from bench.ratios import CARRIED, CONFIDENCE, NOT_MEASURABLE, Ratio, ratio, spread
 from bench.settings import Settings
 from bench.workloads import NAMES, Workload, workload
 from oracle.contract import DIRECTIONS
@@ -18,22 +19,6 @@ _UNITS = (("s", 1.0), ("ms", 1e3), ("us", 1e6))
 def median(entry: Entry) -> float:
     """Return the median time of a call in seconds."""
     return statistics.median(turn for turns in entry.turns for turn in turns)
-
-
-def spread(entry: Entry) -> float:
-    """Return half of the range in which the middle half of the rounds lies, over the median."""
-    turns = [turn for process in entry.turns for turn in process]
-    if len(turns) < 2:
-        return 0.0
-    lower, middle, upper = statistics.quantiles(turns, n=4)
-    return (upper - lower) / 2 / middle
-
-
-def speed(entry: Entry) -> float | None:
-    """Return how many times as fast as the yardstick it is: the median over the rounds; None where there is none."""
-    pairs = zip(entry.least, entry.yardstick, strict=False)
-    found = [other / own for both in pairs for own, other in zip(*both, strict=True)]
-    return statistics.median(found) if found else None
 
 
 def share(entry: Entry, peaks: Peaks) -> float:
@@ -64,6 +49,7 @@ def report(history: History) -> Iterator[Table | str]:
     if history.entries:
         yield _means(history)
         yield ""
+    yield from _withheld(history)
     yield from (f"{one['implementation']}: {one['task']}: {one['status']}: {one['reason']}" for one in history.untimed)
     if history.peaks is not None:
         flops, bandwidth = history.peaks.flops / 1e9, history.peaks.bandwidth / 1e9
@@ -84,11 +70,10 @@ def _layers(history: History, direction: str) -> Table:
 
 
 def _figures(entry: Entry, history: History) -> list[str]:
-    faster = speed(entry)
     return [
         seconds(median(entry)),
-        f"± {spread(entry):.0%}",
-        "" if faster is None else f"{faster:.2f}",
+        f"± {spread([turn for process in entry.turns for turn in process]):.0%}",
+        str(ratio(entry.logarithms) or ""),
         rate(entry),
         "" if history.peaks is None else f"{share(entry, history.peaks):.0%}",
     ]
@@ -110,9 +95,31 @@ def _means(history: History) -> Table:
 
 
 def _mean(entries: Sequence[Entry]) -> list[str]:
-    found = [faster for faster in map(speed, entries) if faster is not None]
+    found = [faster for entry in entries if (faster := ratio(entry.logarithms))]
     total = sum(entry.times * median(entry) for entry in entries)
-    return [str(len(entries)), f"{statistics.geometric_mean(found):.2f}" if found else "", seconds(total)]
+    return [str(len(entries)), _mean_ratio(found), seconds(total)]
+
+
+def _mean_ratio(found: Sequence[Ratio]) -> str:
+    """Return the mean of the ratios that are carried; where others aren't, of how many it is."""
+    carried = [faster.interval.estimate for faster in found if faster.carried]
+    if not carried:
+        return NOT_MEASURABLE if found else ""
+    mean = f"{statistics.geometric_mean(carried):.2f}"
+    return mean if len(carried) == len(found) else f"{mean} (of {len(carried)} of them)"
+
+
+def _withheld(history: History) -> Iterator[str]:
+    """Say why some ratios aren't told."""
+    others = (entry for entry in history.entries if entry.implementation != history.settings.yardstick)
+    found = [faster for entry in others if (faster := ratio(entry.logarithms))]
+    withheld = sum(not faster.carried for faster in found)
+    if withheld:
+        yield (
+            f"{withheld} of {len(found)} ratios are {NOT_MEASURABLE} (their {CONFIDENCE:.0%} intervals reach further "
+            f"from them than by a factor of {CARRIED:g}): measure on a quieter machine, or with more --rounds and "
+            "--processes"
+        )
 
 
 def _how(settings: Settings, history: History) -> str:

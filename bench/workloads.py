@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from properties.layer import Layer, Shape
 from properties.networks import NETWORKS
+from refconv.words import did_you_mean
 
 
 class Workload(NamedTuple):
@@ -92,7 +93,7 @@ def workload(name: str) -> Workload:
         layers = (Layer(operator, shapes, tuple(more.items())) for operator, (shapes, more) in _EVERY.items())
         return Workload(name, "every operator once", tuple(layers))
     if name not in NETWORKS:
-        raise ValueError(f"workload must be one of {', '.join(NAMES)}, got {name!r}")
+        raise ValueError(f"workload must be one of {', '.join(NAMES)}, got {name!r}{did_you_mean(name, NAMES)}")
     network = NETWORKS[name]
     return Workload(name, _title(network), tuple(_counted(network().layers)))
 

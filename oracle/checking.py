@@ -15,9 +15,10 @@ from oracle.searching.extent import FAILURES, Extent
 from oracle.searching.law_search import LawSearch
 from oracle.searching.search import Search
 from oracle.subjects import name_of, resolve, source
-from properties.arrays import DTYPES
+from properties.arrays import read_dtype
 from properties.domain import Domain, both, read_domain
 from properties.layers import layers
+from properties.naming import by_domain, meant
 from refconv import operators as table
 
 Progress = Callable[[Report], None]
@@ -56,7 +57,7 @@ def check(
     implementation : object
         Anything that offers functions named as the operators: a module, an object, what :func:`oracle.subject`
         returns, or the name of one, as :func:`oracle.load` takes it.
-    operators : iterable of str, optional
+    operators : str or iterable of str, optional
         The operators to check; by default all of ``refconv.operators``.
     dtype : {"float32", "float64", "float16", "bfloat16"}
         Of the arrays.
@@ -114,8 +115,7 @@ def check(
     if seconds is not None and not seconds > 0:
         raise ValueError(f"seconds must be positive, got {seconds}")
     asked = read_domain(only, names)
-    if dtype not in DTYPES:
-        raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
+    read_dtype(dtype)
     chosen = read_arithmetic(arithmetic, dtype)
     began = time.perf_counter()
     runner = runner_of(implementation, arithmetic, isolate, time_limit, memory_limit)
@@ -147,11 +147,12 @@ def check(
 
 
 def read_names(operators: Iterable[str] | None) -> list[str]:
-    """Return the names of `operators`, of all by default; refuse those that aren't known."""
-    names = list(table) if operators is None else list(operators)
+    """Return the names of `operators`, one of them or several, all by default; refuse those that aren't known."""
+    names = [operators] if isinstance(operators, str) else list(table if operators is None else operators)
     unknown = [name for name in names if name not in table]
     if not names or unknown:
-        raise ValueError(f"operators must be of {', '.join(table)}, got {', '.join(map(repr, unknown)) or 'none'}")
+        got = f"{', '.join(map(repr, unknown)) or 'none'}{meant(unknown, by_domain)}"
+        raise ValueError(f"operators must be of {', '.join(table)}, got {got}")
     return names
 
 

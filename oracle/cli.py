@@ -7,6 +7,7 @@ import time
 from ast import literal_eval
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from textwrap import indent
 from typing import Any
@@ -18,14 +19,18 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from oracle.checking import check
 from oracle.replay import replay
 from oracle.reporting.files import keep_all
+from oracle.reporting.plain import one_line, plain
 from oracle.reporting.report import Failure, Report
-from oracle.reporting.terminal import show
+from oracle.reporting.terminal import WIDTH, show, show_verdict
 from oracle.running.isolation import MEMORY_LIMIT, TIME_LIMIT
 from oracle.searching.extent import FAILURES
-from oracle.subjects import LoadError
+from oracle.subjects import ADAPTERS, LoadError
 from properties import LAWS
 from properties.arrays import DTYPES
+from properties.cli import OPERATOR
+from properties.naming import by_option, meant
 from refconv import ARITHMETICS, operators
+from refconv.choices import Known
 
 CASES = Path(".refconv")
 """Where failing cases are kept."""
@@ -67,6 +72,11 @@ WRITTEN: dict[str, Any] = {
     "metavar": "FILE",
 }
 """Of an option that names a file to write."""
+JUDGED_BY = (
+    f"By whose error bounds to judge: {', '.join(ARITHMETICS)}; that of the dtype by default. tf32 also has torch@cuda "
+    "use TF32."
+)
+"""The help of an option that names an arithmetic."""
 _EXIT = "Exit status: 0 conforms, 1 doesn't, 2 the command was wrong, 3 SUBJECT couldn't be loaded."
 
 
@@ -86,20 +96,32 @@ def _running(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Run SUBJECT in a process of its own, where it can crash or hang without harm.",
         ),
         click.option(
-            "--arithmetic", type=click.Choice(list(ARITHMETICS)),
-            help="By whose error bounds to judge; that of the dtype by default. tf32 also has torch@cuda use TF32.",
+            "--arithmetic", type=Known(ARITHMETICS), metavar="ARITHMETIC", help=JUDGED_BY,
         ),
     ):  # fmt: skip
         command = option(command)
     return command
 
 
+def _known_subjects(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    """Return how what is being typed may go on."""
+    return [name for name in (*ADAPTERS, "refconv") if name.startswith(incomplete)]
+
+
+_subject = click.argument("subject", shell_complete=_known_subjects)
+
+
 @click.command("check", epilog=f"{_EXIT} An interrupted check writes what it had, and ends with 130 or 143.")
-@click.argument("subject")
+@_subject
 @click.option(
-    "--operator", "chosen", multiple=True, type=click.Choice(list(operators)), help="Only these; all by default."
+    "--operator",
+    "chosen",
+    multiple=True,
+    type=Known(operators, lambda given, _: meant([given], by_option)),
+    metavar="OPERATOR",
+    help="Only this one, and those for which it is given again; all by default (refconv operators lists them).",
 )
-@click.option("--dtype", type=click.Choice(DTYPES), default="float32", show_default=True, help="Of the arrays.")
+@click.option("--dtype", type=Known(DTYPES), default="float32", show_default=True, help="Of the arrays.")
 @click.option(
     "--examples",
     type=click.IntRange(min=1),
@@ -126,7 +148,9 @@ def _running(command: Callable[..., Any]) -> Callable[..., Any]:
     metavar="N",
     help="Multiply-adds of a case, at most; 20 million, or a twentieth of that with --examples.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the generated cases.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), metavar="N", default=0, show_default=True, help="Of the generated cases."
+)
 @click.option(
     "--laws", is_flag=True, help="Check laws in place of the definition: identities that need no reference value."
 )
@@ -142,6 +166,10 @@ def _running(command: Callable[..., Any]) -> Callable[..., Any]:
     "--specials/--no-specials", default=True, show_default=True,
     help="Also check cases with NaN, infinities and the like, which have a row of their own.",
 )  # fmt: skip
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Also list each known deviation, and all functions that are absent."
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print the verdict alone, and each failure in a line.")
 @_running
 @click.option("--json", "to_json", **WRITTEN, help="Write the report as JSON.")
 @click.option("--junit", "to_junit", **WRITTEN, help="Write the report as JUnit XML.")
@@ -163,6 +191,8 @@ def check_command(
     laws: bool,
     failures: int,
     specials: bool,
+    verbose: bool,
+    quiet: bool,
     isolate: bool,
     time_limit: float,
     memory_limit: float,
@@ -176,11 +206,13 @@ def check_command(
     SUBJECT is an adapter (torch, torch@cuda), refconv itself, or package.module[:object], which is looked for in the
     current folder, too. Cases are the layers of networks, then all triples of classes (see the docs), then random ones.
     """
+    if verbose and quiet:
+        raise click.UsageError("--verbose and --quiet exclude each other")
     sys.path.append(os.getcwd())  # last, so that a checkout of PyTorch, say, does not shadow PyTorch
     names = list(dict.fromkeys(chosen)) or list(operators)
     saved = _Saved({"to_json": to_json, "to_junit": to_junit, "to_html": to_html}, folder)
     status = 130
-    with terminated() as insist, _progress(names) as progress:
+    with terminated() as insist, _progress(names, quiet=quiet) as progress:
 
         def step(report: Report) -> None:
             insist()
@@ -208,7 +240,7 @@ def check_command(
             )
             status = 0 if report.passed else 1
         except LoadError as error:
-            raise NotLoadedError(str(error)) from error
+            raise NotLoadedError(one_line(str(error))) from error
         except ValueError as error:
             raise click.UsageError(str(error)) from error
         except KeyboardInterrupt as interrupt:
@@ -216,16 +248,19 @@ def check_command(
                 raise
             report = saved.report
             status = interrupt.args[0] if interrupt.args else status
-    console = Console()
-    show(report, console if console.is_terminal else Console(width=120))
-    for failure, file in saved.all_of(report):
+    kept = saved.all_of(report)
+    if quiet:
+        show_verdict(report, _console())
+        return status
+    show(report, _console(), verbose=verbose)
+    for failure, file in kept:
         click.echo(f"{failure.operator} {failure.direction} is kept: refconv replay {file} {subject}")
     return status
 
 
 @click.command("replay", epilog=_EXIT)
 @click.argument("case", type=click.Path(path_type=Path))
-@click.argument("subject")
+@_subject
 @_running
 def replay_command(
     case: Path, subject: str, arithmetic: str | None, isolate: bool, time_limit: float, memory_limit: float
@@ -242,17 +277,19 @@ def replay_command(
             memory_limit=int(memory_limit * 2**30),
         )
     except LoadError as error:
-        raise NotLoadedError(str(error)) from error
+        raise NotLoadedError(one_line(str(error))) from error
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     console = Console(highlight=False, markup=False, soft_wrap=True)
     for (call, direction), verdict in judged:
-        console.print(f"{call!r} {direction}: {verdict.status}" + (f": {verdict.reason}" if verdict.reason else ""))
+        console.print(
+            f"{call!r} {direction}: {verdict.status}" + (f": {plain(verdict.reason)}" if verdict.reason else "")
+        )
     return 1 if any(verdict.status == "failed" for _, verdict in judged) else 0
 
 
 @click.command("laws")
-@click.argument("names", nargs=-1, type=click.Choice(list(operators)), metavar="[OPERATOR]...")
+@click.argument("names", nargs=-1, type=OPERATOR, metavar="[OPERATOR]...")
 def laws_command(names: tuple[str, ...]) -> int:
     """List the laws of some operators, or of all: what each says, and why it holds."""
     console = Console(highlight=False, markup=False)
@@ -264,6 +301,14 @@ def laws_command(names: tuple[str, ...]) -> int:
             console.print(indent(law.text, "    "), soft_wrap=True)
             console.print()
     return 0
+
+
+def _console() -> Console:
+    """Return what is printed on: a terminal in its width; what the encoding lacks is escaped."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDTH)
 
 
 class _Saved:
@@ -324,14 +369,14 @@ def terminated() -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def _progress(names: list[str]) -> Iterator[Callable[[Report], None]]:
+def _progress(names: list[str], *, quiet: bool) -> Iterator[Callable[[Report], None]]:
     """Show how far the check is: a bar on a terminal, elsewhere a line for each operator."""
     console = Console(stderr=True)
     if not console.is_terminal:
         told: set[str] = set()
 
         def tell(report: Report) -> None:
-            if report.tallies[-1].operator not in told:
+            if not quiet and report.tallies[-1].operator not in told:
                 told.add(report.tallies[-1].operator)
                 click.echo(f"checking {report.tallies[-1].operator}", err=True)
 

@@ -3,7 +3,6 @@
 import random
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import settings
@@ -11,6 +10,7 @@ from hypothesis import settings
 from oracle.checking import read_names
 from oracle.contract import DIRECTIONS, function_name
 from oracle.judging.judge import read_arithmetic
+from oracle.reporting.plain import one_line
 from oracle.reporting.report import Report
 from oracle.running.runner import InProcess, offers_all
 from oracle.searching.drawing import by_seed_alone
@@ -19,10 +19,10 @@ from oracle.searching.law_search import LawSearch
 from oracle.searching.search import Search
 from oracle.subjects import name_of, resolve, source
 from properties import LAWS, Law
-from properties.arrays import DTYPES
+from properties.arrays import read_dtype
 from properties.domain import Domain, both, read_domain
+from properties.naming import operator_meant
 from refconv import Arithmetic
-from refconv import operators as table
 
 if TYPE_CHECKING:
     import pytest
@@ -58,7 +58,7 @@ def conformance_tests(
     ----------
     implementation : object
         As :func:`oracle.check` takes it. It is run in the process of the tests.
-    operators : iterable of str, optional
+    operators : str or iterable of str, optional
         By default all that it has.
     dtype : {"float32", "float64", "float16", "bfloat16"}
         Of the arrays.
@@ -84,8 +84,7 @@ def conformance_tests(
     import pytest  # which whoever only checks does without
 
     names = read_names(operators)
-    if dtype not in DTYPES:
-        raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
+    read_dtype(dtype)
     chosen = read_arithmetic(arithmetic, dtype)
     domain = read_domain(only, names)
     tested = _Tested(implementation, dtype, chosen, arithmetic)
@@ -138,7 +137,7 @@ class _Tested:
     """An implementation, and how it is tested."""
 
     def __init__(self, implementation: Any, dtype: str, arithmetic: Arithmetic, named: str | None) -> None:
-        self.name = name_of(implementation)
+        self.name = one_line(name_of(implementation))
         self.dtype = dtype
         self.arithmetic = arithmetic
         self.runner = InProcess(resolve(implementation, named), source(implementation, named))
@@ -195,8 +194,8 @@ def _require_some(tested: _Tested, names: list[str]) -> None:
     if any(offers_all(tested.runner, [function]) for function in functions):
         return
     own = [name for name in dir(tested.runner.implementation) if not name.startswith("_")]
-    near = {name: get_close_matches(name, table, 1, 0.6) for name in own}
-    guesses = ", ".join(f"{name} (for {match[0]}?)" for name, match in near.items() if match)
+    near = {name: operator_meant(name)[0] for name in own}
+    guesses = ", ".join(f"{name} (for {operator}?)" for name, operator in near.items() if operator)
     has = f"it has {guesses}" if guesses else f"it has {', '.join(own[:8]) or 'no public names'}"
     wanted = ", ".join(functions[:8]) + (", ..." if len(functions) > 8 else "")
     raise ValueError(f"implementation must offer at least one of {wanted}; {has}")

@@ -8,7 +8,9 @@ from operator import attrgetter
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+from oracle.contract import function_name
 from oracle.said import line_of, said_by
+from properties.naming import operator_meant
 from refconv import operators
 
 ADAPTERS = ("torch", "torch@cuda")
@@ -42,10 +44,18 @@ def subject(*, name: str = "subject", **functions: Callable[..., Any]) -> Simple
     """
     for function in functions:
         if function not in _FUNCTIONS:
-            raise TypeError(f"functions must be named as one of {', '.join(_FUNCTIONS)}, got {function!r}")
+            known = ", ".join(_FUNCTIONS)
+            raise TypeError(f"functions must be named as one of {known}, got {function!r}{_meant(function)}")
         if not callable(functions[function]):
             raise TypeError(f"{function} must be callable, got {type(functions[function]).__name__}")
     return SimpleNamespace(name=name, **functions)
+
+
+def _meant(function: str) -> str:
+    """Return what ends a message that a function's name isn't known."""
+    operator, _ = operator_meant(function)
+    direction = "backward" if "backward" in function.lower() else "forward"
+    return f"; did you mean {function_name(operator, direction)}?" if operator else ""
 
 
 def load(name: str, *, arithmetic: str | None = None) -> Any:

@@ -9,9 +9,17 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.random import Generator
 
 from refconv.arguments import Array
+from refconv.words import did_you_mean
 
 DTYPES = ("float32", "float64", "float16", "bfloat16")
 """Of the arrays of a case; ``np.dtype`` knows bfloat16 where ml_dtypes is imported."""
+
+
+def read_dtype(dtype: str) -> str:
+    """Return `dtype`; refuse what isn't known."""
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}{did_you_mean(dtype, DTYPES)}")
+    return dtype
 
 
 def _integer(rng: Generator, shape: tuple[int, ...], _: str) -> Array:

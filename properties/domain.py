@@ -15,6 +15,7 @@ from properties.models import MODELS, Class, Model
 from properties.narrowing import RANKS
 from properties.strategies import cases
 from refconv import operators
+from refconv.words import did_you_mean
 
 Domain = Mapping[str, object]
 _FEATURES = {"kernel_size": "kernel"}
@@ -38,7 +39,7 @@ def read_domain(only: Domain | None, names: Iterable[str]) -> dict[str, frozense
     known = sorted({word for operator in names for word in words_of(operator)})
     for name, values in read.items():
         if name not in known:
-            raise DomainError(f"only must name some of {', '.join(known)}, got {name!r}")
+            raise DomainError(f"only must name some of {', '.join(known)}, got {name!r}{did_you_mean(name, known)}")
         if not values:
             raise DomainError(f"only must leave some {name}, got none")
     for operator in names:
@@ -96,9 +97,11 @@ def allowed_classes(model: Model, only: Mapping[str, frozenset[Any]]) -> dict[st
             if known.name == str(value) or any(_has(known, form, chosen) for form, chosen in _forms(value, only))
         }
         if not found:
-            classes = ", ".join(known.name for known in feature.classes)
+            classes = [known.name for known in feature.classes]
             values = ", ".join(sorted(map(repr, alternatives)))
-            raise DomainError(f"only leaves no {name} of {model.operator}: it must be of {classes}, got {values}")
+            hint = "".join(did_you_mean(value, classes) for value in alternatives if isinstance(value, str))
+            rule = f"it must be of {', '.join(classes)}, got {values}{hint}"
+            raise DomainError(f"only leaves no {name} of {model.operator}: {rule}")
         allowed[feature.name] = found
     return allowed
 

@@ -15,6 +15,7 @@ from properties.case import Case, array, but, doubled, layout_of
 from refconv import InvalidTypeError, InvalidValueError, operators
 from refconv.arguments import Array
 from refconv.geometry import output_size, read_window
+from refconv.words import did_you_mean
 
 MERGED: Mapping[str, tuple[str, ...]] = {
     "batch_norm": ("input",),
@@ -57,7 +58,8 @@ def check_narrowing(operator: str, rank: object, max_side: object, attributes: M
     known, ranks = operators[operator].attributes, RANKS.get(operator, ())
     for name in attributes:
         if name not in known:
-            raise ValueError(f"attributes of {operator} must be of {', '.join(known) or 'none'}, got {name!r}")
+            hint = did_you_mean(name, known)
+            raise ValueError(f"attributes of {operator} must be of {', '.join(known) or 'none'}, got {name!r}{hint}")
     for name, value in (("rank", rank), ("max_side", max_side)):
         if value is not None and not ranks:
             raise ValueError(f"{name} must be None for {operator}, which has no spatial axes of its own, got {value!r}")

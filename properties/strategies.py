@@ -8,8 +8,9 @@ from typing import TypeVar
 import hypothesis.strategies as st
 
 from properties import attention, convolutions, maxima, norms, pointwise, products, resampling, special
-from properties.arrays import DTYPES
+from properties.arrays import read_dtype
 from properties.case import Case
+from properties.naming import by_arguments, meant
 from properties.narrowing import check_narrowing, narrowed
 
 T = TypeVar("T")
@@ -60,9 +61,10 @@ def cases(
     ValueError
         For an argument that isn't known, or that no case of the operator has.
     """
-    for argument, value, known in (("operator", operator, STRATEGIES), ("dtype", dtype, DTYPES)):
-        if value not in known:
-            raise ValueError(f"{argument} must be one of {', '.join(known)}, got {value!r}")
+    if operator not in STRATEGIES:
+        hint = meant([operator], by_arguments)
+        raise ValueError(f"operator must be one of {', '.join(STRATEGIES)}, got {operator!r}{hint}")
+    read_dtype(dtype)
     check_narrowing(operator, rank, max_side, attributes)
     drawn = _made(operator, dtype, specials)
     if rank is None and max_side is None and not attributes:

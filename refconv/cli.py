@@ -1,26 +1,40 @@
 """The command ``refconv``; its subcommands are the entry points of the group ``refconv.commands``."""
 
-import inspect
 import os
 import sys
 from importlib.metadata import entry_points
-from textwrap import fill, indent
+from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.text import Text
 
-from refconv.table import Operator, operators
+from refconv.defaults import defaults
+from refconv.words import did_you_mean
 
 
-class Commands(click.Group):
+class Group(click.Group):
+    """A group whose help has the whole first sentence of each command's, however narrow the terminal is."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self._sentence(ctx, name)) for name in self.list_commands(ctx)])
+
+    def _sentence(self, ctx: click.Context, name: str) -> str:
+        try:
+            command = self.get_command(ctx, name)
+        except click.UsageError as error:  # of an extra that isn't installed
+            return error.message
+        return command.get_short_help_str(sys.maxsize) if command else ""
+
+
+class Commands(Group):
     """A group that finds its commands through entry points, so that this package imports none of those above it."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands that are installed."""
         return sorted(entry_points(group="refconv.commands").names)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Load a command."""
         for point in entry_points(group="refconv.commands", name=cmd_name):
             try:
@@ -31,38 +45,32 @@ class Commands(click.Group):
                 install = f"pip install 'refconv[{','.join(point.extras)}]'"
                 raise click.UsageError(f"{cmd_name} needs {error.name}, which isn't installed: {install}") from error
             return command
-        raise click.UsageError(f"no such command: {cmd_name}; known: {', '.join(self.list_commands(ctx))}")
+        if ctx.resilient_parsing:  # what is being typed is completed
+            return None
+        known = self.list_commands(ctx)
+        raise click.UsageError(f"no such command: {cmd_name}; known: {', '.join(known)}{did_you_mean(cmd_name, known)}")
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="refconv")
-def cli() -> None:
-    """Find out whether the layers of a CNN, forward and backward, are right."""
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Find out whether the layers of a CNN, forward and backward, are right.
 
-
-@click.command("operators")
-def operators_command() -> None:
-    """List the operators: signature, summary, and the inputs that have gradients."""
-    console = Console(highlight=False)
-    for row in operators.values():
-        console.print(Text.assemble((row.name, "bold"), _signature(row)), soft_wrap=True)
-        summary = (inspect.getdoc(row.forward) or "").partition("\n")[0]
-        for line in (summary, f"gradients: {', '.join(row.differentiable)}"):
-            console.print(indent(fill(line, console.width - 4), "    "), soft_wrap=True, markup=False)
-        console.print()
-
-
-def _signature(row: Operator) -> str:
-    """Return the forward's signature without its types."""
-    signature = inspect.signature(row.forward)
-    bare = [parameter.replace(annotation=parameter.empty) for parameter in signature.parameters.values()]
-    return str(signature.replace(parameters=bare, return_annotation=signature.empty))
+    Options have defaults in the table tool.refconv of a pyproject.toml, in the current folder or above.
+    """
+    assert ctx.invoked_subcommand is not None
+    found = defaults(ctx, ctx.invoked_subcommand, Path.cwd())
+    if found is not None:
+        file, values = found
+        ctx.default_map = {ctx.invoked_subcommand: values}
+        click.echo(f"defaults are those of {file}", err=True)
 
 
 def main() -> None:
     """Run the command; what is wrong with it is said in one line, with exit status 2."""
     try:
-        status = cli.main(standalone_mode=False)
+        status = cli.main(prog_name="refconv", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         sys.exit(2)
@@ -84,5 +92,5 @@ def _one_line(error: click.ClickException) -> str:
         known = [
             name for parameter in error.ctx.command.get_params(error.ctx) for name in parameter.opts if name[:1] == "-"
         ]
-        line = f"no such option: {error.option_name}; known: {', '.join(known)}"
+        line = f"no such option: {error.option_name}; known: {', '.join(known)}{did_you_mean(error.option_name, known)}"
     return line

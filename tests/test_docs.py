@@ -11,6 +11,7 @@ import pytest
 
 from refconv import operators
 from refconv.cli import cli
+from refconv.defaults import defaults
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
@@ -30,6 +31,13 @@ COMMANDS = [
 POOL = next(code.values[1] for code in PYTHON if code.id == "getting_started-0")
 
 
+TOML = [
+    pytest.param(text, id=f"{page.stem}-{number}")
+    for page in PAGES
+    for number, text in enumerate(re.findall(r"^```toml\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE))
+]
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A folder with a module `mine`, the one of the first steps, mended."""
@@ -45,6 +53,14 @@ def test_code_runs(page, code, folder):
     script = "" if "import" in code.partition("\n\n")[0] else "import mine\n"
     run = subprocess.run([sys.executable, "-c", script + code], capture_output=True, text=True, cwd=folder)
     assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize("text", TOML)
+def test_defaults_are_ones_that_there_are(text, tmp_path):
+    (tmp_path / "pyproject.toml").write_text(text)
+    context = click.Context(cli)
+    for name in cli.list_commands(context):
+        assert defaults(context, name, tmp_path)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -7,8 +7,9 @@ candidate; one that holds in none that passed explains all, or two together, or 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from heapq import nsmallest
 from itertools import combinations
-from math import floor, log10
+from math import floor, log2, log10
 from typing import NamedTuple
 
 from oracle.diagnosis.facts import Fact, Value, facts_of
@@ -17,10 +18,15 @@ from properties import Case
 _MULTIPLES = (2, 4, 8, 16, 32, 64)
 _BEFORE = {">": 0.0, "==": 0.25, "<": 0.5, "!=": 0.5, "%": 0.75, "!%": 0.75}
 """How far-fetched a test is, beside its fact."""
-_PAIR, _EITHER = 1.5, 2.0
-"""What a second test costs, of which both, or either, must hold."""
+_PAIR, _EITHER = 1.5, 0.5
+"""What a second test costs, and that one of both is enough."""
 _ALIKE = 4  # candidates that exclude the same cases, of which no more are looked at
-_PAIRED = 100  # candidates, the plainest, of which pairs are looked at for what nearly explains
+_SAID, _BITS = 3.0, 2.0
+"""How many bits it takes to say that there is a condition, and each unit of its cost."""
+_WORTH = 6.0  # bits that a condition must save where some pass all the same
+_CHOSEN = 4.0  # bits by which two tests are dearer then: they were chosen among thousands
+_CONSIDERED = 24  # explanations
+_RARE = 0.15  # of those that failed: no more may pass of what nearly always fails
 _DIGITS = 6
 
 Facts = Mapping[Fact, Value]
@@ -47,29 +53,32 @@ def learned(failed: Sequence[Case], passed: Sequence[Case], direction: str = "ba
     their results are empty or all zero, are neither.
     """
     known_failed, known_passed = ([facts_of(case, direction) for case in some] for some in (failed, passed))
-    found = parting(known_failed, known_passed)
-    return condition_of(found[0], direction) if found else None
+    exact = [found for found in explanations(known_failed, known_passed) if not found.exceptions]
+    return condition_of(exact[0], direction) if exact else None
 
 
-def condition_of(explanation: "Explanation", direction: str, *, exact: bool = True) -> Condition:
+def condition_of(explanation: "Explanation", direction: str) -> Condition:
     """Return an explanation as a condition on cases."""
+    exact = not explanation.exceptions
     if not explanation.tests:
-        return ALWAYS if exact else replace(ALWAYS, words="always, but by chance", exact=False)
+        return ALWAYS if exact else replace(ALWAYS, words="nearly always", exact=False)
     words = explanation.words if exact else f"{explanation.words}, though not always"
     return Condition(words, lambda case: explanation.holds(facts_of(case, direction)), exact)
 
 
 class Explanation(NamedTuple):
-    """Tests of which all, or any, hold where it fails, and not where it passes."""
+    """Tests of which all, or any, hold where it fails, and hardly anywhere where it passes."""
 
+    length: float
+    """How long it takes to say, in bits, with which of the cases passed all the same: the shortest is believed."""
     tests: tuple["_Test", ...]  # none of what always fails
+    left: int  # bits for those that passed all the same
     either: bool = False
 
     @property
-    def cost(self) -> float:
-        """How far-fetched it is."""
-        more = _EITHER if self.either else _PAIR
-        return sum(test.cost for test in self.tests) + more * (len(self.tests) - 1)
+    def exceptions(self) -> tuple[int, ...]:
+        """The places of those that passed all the same."""
+        return tuple(place for place in range(self.left.bit_length()) if self.left >> place & 1)
 
     @property
     def words(self) -> str:
@@ -82,37 +91,32 @@ class Explanation(NamedTuple):
         return any(found) if self.either else all(found)
 
 
-def parting(failed: Sequence[Facts], passed: Sequence[Facts]) -> list[Explanation]:
-    """Return what parts cases that failed from those that passed, by what is true of them, the simplest first."""
-    if not passed:
-        return [Explanation(())]
-    found = [Explanation(tests) for tests in _conjunctions(failed, passed)]
-    found += [
-        Explanation(tuple(test.negated for test in tests), either=True)
-        for tests in _conjunctions(passed, failed)
-        if len(tests) > 1
-    ]
-    return sorted(found, key=lambda each: each.cost)
+def explanations(failed: Sequence[Facts], passed: Sequence[Facts]) -> list[Explanation]:
+    """Return what tells cases that failed from those that passed, by what is true of them, the likeliest first.
 
-
-def nearly(failed: Sequence[Facts], passed: Sequence[Facts], most: int) -> tuple[Explanation, list[int]] | None:
-    """Return what all that failed have in common and hardly any that passed has, and the places of these.
-
-    That nothing is asked comes first, where no more than `most` passed. What is far-fetched must explain more.
+    That it always fails is one of them. Others must hold in all that failed, and explain enough of what passed.
     """
-    if len(passed) <= most:
-        return Explanation(()), list(range(len(passed)))
-    candidates = sorted(_necessary(failed, passed), key=lambda test: test.cost)[:_PAIRED]
-    alike = {test: {place for place, facts in enumerate(passed) if test.holds(facts)} for test in candidates}
-    found = [(places, Explanation((test,))) for test, places in alike.items()]
-    found += [
-        (alike[one] & alike[other], Explanation((one, other)))
-        for one, other in combinations(candidates, 2)
-        if len(alike[one] & alike[other]) < min(len(alike[one]), len(alike[other]))
-    ]
-    few = [(places, each) for places, each in found if len(places) <= most]
-    best = min(few, key=lambda found: len(found[0]) + found[1].cost, default=None)
-    return best and (best[1], sorted(best[0]))
+    surprises = [_surprise(len(failed), count) for count in range(len(passed) + 1)]
+    always = Explanation(surprises[-1], (), (1 << len(passed)) - 1)
+    if not passed:
+        return [always]
+    found: list[Explanation] = []
+    for cost, tests, left in _conjunctions(failed, passed):
+        length = _SAID + _BITS * cost + surprises[left.bit_count()] + _CHOSEN * bool(left and len(tests) > 1)
+        if length < always.length - (_WORTH if left else 0):
+            found.append(Explanation(length, tests, left))
+    for cost, tests, left in _conjunctions(passed, failed):
+        if len(tests) > 1 and not left:
+            length = _SAID + _BITS * (cost + _EITHER)
+            found.append(Explanation(length, tuple(test.negated for test in tests), 0, either=True))
+    nearly = [always] if len(passed) <= _RARE * len(failed) else []
+    return nsmallest(_CONSIDERED, [*nearly, *found], key=lambda each: each.length)
+
+
+def _surprise(failed: int, exceptions: int) -> float:
+    """Return how many bits it takes to say which of the cases that should fail passed."""
+    every, share = failed + exceptions, exceptions / (failed + exceptions)
+    return -every * (share * log2(share) + (1 - share) * log2(1 - share)) if 0 < share < 1 else 0.0
 
 
 class _Test(NamedTuple):
@@ -170,24 +174,24 @@ def _spelled(value: Value) -> str:
     return f"{value:.{_DIGITS}g}" if isinstance(value, float) else str(value)
 
 
-def _conjunctions(failed: Sequence[Facts], passed: Sequence[Facts]) -> Iterator[tuple[_Test, ...]]:
-    """Yield one or two tests that hold together in all that failed, and in none that passed."""
-    everything = (1 << len(passed)) - 1
+def _conjunctions(failed: Sequence[Facts], passed: Sequence[Facts]) -> Iterator[tuple[float, tuple[_Test, ...], int]]:
+    """Yield one or two tests that hold in all that failed, their cost, and bits for what passed where they hold, too.
+
+    Of two tests each must rule out something that the other doesn't.
+    """
     alike: dict[int, list[_Test]] = defaultdict(list)
     for test in _necessary(failed, passed):
-        excluded = sum(1 << place for place, facts in enumerate(passed) if not test.holds(facts))
-        if excluded == everything:
-            yield (test,)
-        elif excluded:
-            alike[excluded].append(test)
+        alike[sum(test.holds(facts) << place for place, facts in enumerate(passed))].append(test)
     cheapest = [
-        (excluded, test)
-        for excluded, tests in alike.items()
-        for test in sorted(tests, key=lambda test: test.cost)[:_ALIKE]
+        (left, test) for left, tests in alike.items() for test in sorted(tests, key=lambda test: test.cost)[:_ALIKE]
     ]
+    cheapest.sort(key=lambda each: each[1].cost)
+    for left, test in cheapest:
+        yield test.cost, (test,), left
     for (one, first), (other, second) in combinations(cheapest, 2):
-        if one | other == everything and first.fact != second.fact:
-            yield tuple(sorted((first, second), key=lambda test: test.cost))
+        both = one & other
+        if both != one and both != other and first.fact != second.fact:
+            yield first.cost + second.cost + _PAIR, (first, second), both
 
 
 def _necessary(failed: Sequence[Facts], passed: Sequence[Facts]) -> Iterator[_Test]:
@@ -252,7 +256,7 @@ def _thresholds(passes: float, fails: float) -> list[float]:
     Of whole numbers that are far apart, those at which implementations change their ways are powers of two.
     """
     if isinstance(passes, float) or isinstance(fails, float):
-        return [_shortest_between(passes, fails)]
+        return [passes] if passes == 0 else [_shortest_between(passes, fails)]
     step = 1 if fails > passes else -1
     last = fails - step
     powers = [1 << power for power in range(int(max(passes, last)).bit_length()) if min(passes, last) <= 1 << power]

@@ -111,6 +111,8 @@ def _magnitude(array: str, cost: float) -> Fact:
         cost,
         at_least=f"magnitudes of {{n}} or more in {array}",
         at_most=f"no magnitude above {{n}} in {array}",
+        equal="",
+        unequal="",
     )
 
 
@@ -284,8 +286,11 @@ def _of_attributes(case: Case) -> Iterator[tuple[Fact, Value]]:
             yield Fact(name), value
         elif isinstance(value, str):
             yield _word(name), value
-    if "axis" in case.attributes and case.inputs[0] is not None:
-        yield Fact("the axis counted from the front", 1.25), int(case.attributes["axis"]) % case.inputs[0].ndim  # type: ignore[call-overload]  # an int
+    if "axis" in case.attributes:
+        axes = case.grad_output.ndim
+        axis = int(case.attributes["axis"]) % axes  # type: ignore[call-overload]  # an int
+        yield Fact("the axis counted from the front", 1.25), axis
+        yield _flag("the axis is the last", "the axis isn't the last"), axis == axes - 1
     for name, array in zip(case.row.inputs, case.inputs, strict=True):
         if name in _INPUTS:
             yield _flag(f"{name} is given", f"no {name} is given"), array is not None
@@ -309,6 +314,7 @@ def _of_arrays(case: Case, arrays: Mapping[str, Array]) -> Iterator[tuple[Fact, 
         yield _flag(f"{name} isn't contiguous", f"{name} is contiguous", 2.25 + own), not array.flags.c_contiguous
         if array.dtype.kind != "i" and array.size:
             yield from _of_contents(name, array, own)
+    yield _flag("an empty array", "no empty array", 0.75), any(array.size == 0 for array in arrays.values())
     held = [array.astype(np.float64) for array in arrays.values() if array.dtype.kind != "i"]
     for word, test in _CONTENTS.items():
         yield (
@@ -339,7 +345,7 @@ def _of_contents(name: str, array: Array, own: float) -> Iterator[tuple[Fact, Va
         yield _flag(f"{word} in {name}", f"no {word} in {name}", 2 + own), bool(test(values).any())
     finite = values[np.isfinite(values)]
     if finite.size:
-        yield _magnitude(name, 2.5 + own), float(abs(finite).max())
+        yield _magnitude(name, 3.25 + own), float(abs(finite).max())
         yield _extreme(name, "greatest", own), float(finite.max())
         yield _extreme(name, "least", own), float(finite.min())
         spread = float(finite.std())
@@ -349,6 +355,8 @@ def _of_contents(name: str, array: Array, own: float) -> Iterator[tuple[Fact, Va
                 4 + own,
                 at_least=f"a mean of {name} of {{n}} or more deviations",
                 at_most=f"a mean of {name} of at most {{n}} deviations",
+                equal="",
+                unequal="",
             ),
             abs(float(finite.mean())) / spread if spread else 0.0,
         )
@@ -359,4 +367,4 @@ def _extreme(name: str, which: str, own: float) -> Fact:
     at_least, at_most = f"no value below {{n}} in {name}", f"values of {{n}} or less in {name}"
     if which == "greatest":
         at_least, at_most = f"values of {{n}} or more in {name}", f"no value above {{n}} in {name}"
-    return Fact(f"the {which} value in {name}", 2.5 + own, at_least=at_least, at_most=at_most, equal="", unequal="")
+    return Fact(f"the {which} value in {name}", 3.25 + own, at_least=at_least, at_most=at_most, equal="", unequal="")

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from oracle.contract import DIRECTIONS, Deviation
+from oracle.judging.conventions import CONVENTIONS, Asked, Results
 from oracle.judging.values import Expected, judged
 from oracle.running.calls import Outcome
 from oracle.running.runner import Caller, InProcess
@@ -17,6 +18,7 @@ from properties.case import all_finite, doubled
 from refconv import ARITHMETICS, Arithmetic, Bound, InvalidTypeError, InvalidValueError
 from refconv.arguments import Array
 from refconv.bounds import hasty, over
+from refconv.words import did_you_mean
 
 _SEVERITY = ("absent", "passed", "declined", "failed")
 
@@ -35,6 +37,7 @@ class Verdict:
     deviation: Deviation | None = None  # the known one that the case matches
     ended: bool = False  # its process, too
     details: str | None = None  # what was raised, as a whole
+    takes: tuple[str, ...] = ()  # the conventions by which it is right, where it isn't by the definition
 
     @property
     def unknown_failure(self) -> bool:
@@ -114,8 +117,9 @@ def read_arithmetic(name: str | None, dtype: str) -> Arithmetic:
     for known in fitting:
         if known.name == (name or dtype):
             return over(known, dtype)
-    names = ", ".join(known.name for known in fitting)
-    raise ValueError(f"arithmetic must be one of {names} where dtype is {dtype}, got {name!r}")
+    names = [known.name for known in fitting]
+    hint = "" if name in ARITHMETICS else did_you_mean(name, names)  # it isn't misspelled, but finer than the dtype
+    raise ValueError(f"arithmetic must be one of {', '.join(names)} where dtype is {dtype}, got {name!r}{hint}")
 
 
 def judge(runner: Caller, case: Case, direction: str, arithmetic: Arithmetic, worst: float = math.inf) -> Verdict:
@@ -142,8 +146,15 @@ def observe(runner: Caller, case: Case, direction: str, arithmetic: Arithmetic) 
 
 
 def verdict(observation: Observation) -> Verdict:
-    """Judge what was observed."""
-    case, direction, (status, results, reason, deviation, _, details), expected, arithmetic = observation
+    """Judge what was observed: by the definition, or by a convention that stands in its place."""
+    found = _by_definition(observation)
+    if found.status != "failed" or observation.outcome.status != "returned" or observation.arithmetic.hasty:
+        return found
+    return _by_convention(observation, found)
+
+
+def _by_definition(observation: Observation) -> Verdict:
+    _, direction, (status, _, reason, deviation, _, details), expected, _ = observation
     ended = status == "ended"
     if isinstance(expected, Refused):
         reason = _answered(observation, expected)
@@ -153,6 +164,12 @@ def verdict(observation: Observation) -> Verdict:
         return Verdict("declined", direction, reason=reason, deviation=deviation)
     if status != "returned":
         return Verdict("failed", direction, reason=reason, deviation=deviation, ended=ended, details=details)
+    return _compared(observation, expected)
+
+
+def _compared(observation: Observation, expected: Results) -> Verdict:
+    """Compare the results that were returned with those that are `expected`."""
+    case, direction, (_, results, _, deviation, *_), _, arithmetic = observation
     every = [judged(name, results[name], item, case, direction, arithmetic) for name, item in expected.items()]
     reasons = [result.reason for result in every if result.reason is not None]
     empty = case.grad_output.size == 0 or any(array is not None and array.size == 0 for array in case.inputs)
@@ -166,6 +183,29 @@ def verdict(observation: Observation) -> Verdict:
         worst=max(result.worst for result in every),
         deviation=deviation,
     )
+
+
+def _by_convention(observation: Observation, failed: Verdict) -> Verdict:
+    """Return the verdict by a convention that the results follow, if there is one, else that they have `failed`."""
+    case, direction, _, expected, arithmetic = observation
+
+    def expect(other: Case) -> Results | None:
+        found = expectation(other, direction, arithmetic)
+        return None if isinstance(found, Refused) else found
+
+    asked = Asked(case, direction, arithmetic, None if isinstance(expected, Refused) else expected, expect)
+    others = []
+    for convention in CONVENTIONS:
+        applies = (case.operator, direction) in convention.functions
+        results = convention.results(asked) if applies else None
+        found = failed if results is None else _compared(observation, results)
+        if found.passed and convention.rule is None:
+            return replace(found, takes=(convention.name,))
+        others += [convention] if found.passed else []
+    if not others:
+        return failed
+    names = " or ".join(convention.name for convention in others)
+    return replace(failed, reason=f"{failed.reason}; follows {names}; the rule: {others[0].rule}")
 
 
 def _answered(observation: Observation, refused: Refused) -> str | None:

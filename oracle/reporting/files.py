@@ -18,8 +18,8 @@ REFUSES = "refuses what makes no sense"
 """The law that a call breaks which the reference refuses, and the implementation doesn't."""
 CASE = "refconv case"
 REPORT = "refconv report"
-VERSION = 1
-"""Of both formats."""
+VERSIONS = {CASE: 1, REPORT: 2}
+"""The newest of each format; older ones can be read, too."""
 
 _LARGEST = 1 << 28  # bytes
 
@@ -41,7 +41,7 @@ def write(path: str | Path, text: str) -> None:
 
 def header(kind: str) -> dict[str, object]:
     """Return the fields that a file begins with."""
-    return {"format": kind, "format_version": VERSION}
+    return {"format": kind, "format_version": VERSIONS[kind]}
 
 
 def call_fields(failure: "Failure") -> list[dict[str, Any]]:
@@ -104,13 +104,12 @@ def _content(path: Path) -> dict[str, Any]:
         if isinstance(error, FileError):
             raise
         raise FileError(f"{path}: not JSON, or cut off: {str(error).splitlines()[0]}") from error
-    if content["format"] not in {CASE, REPORT}:
-        raise KeyError
-    if type(content["format_version"]) is not int or not 1 <= content["format_version"] <= VERSION:
+    newest = VERSIONS[content["format"]]
+    if type(content["format_version"]) is not int or not 1 <= content["format_version"] <= newest:
         shown = (
             str(content["format_version"])[:20] if type(content["format_version"]) in {int, float, str} else "another"
         )
-        raise FileError(f"{path}: of version {shown}; this refconv reads version {VERSION}")
+        raise FileError(f"{path}: of version {shown}; this refconv reads version {newest}")
     return dict(content)
 
 

@@ -1,19 +1,18 @@
-"""A failing case for a person: its arrays, and Python that can be pasted and needs NumPy alone."""
+"""A failing case as Python that can be pasted and needs NumPy alone."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from oracle.contract import Call, arguments_of, function_name
-from oracle.judging.judge import Observation, Refused, expectation
+from oracle.judging.judge import Refused, expectation
+from oracle.reporting.arrays import on_a_line
+from oracle.reporting.plain import plain
 from oracle.running.scripted import Step
 from properties import Case
 from properties.case import literal
 from refconv import Arithmetic
-from refconv.arguments import Array
 
-_FEW = 64  # elements of an array that is still shown
+_FEW = 64  # elements of an array that is still written
 
 
 class Script(NamedTuple):
@@ -37,7 +36,7 @@ def script(made: str | None, calls: Sequence[Call], arithmetic: Arithmetic, brok
     pairs = [(_arrays(case, direction), _call(case, direction)) for case, direction in calls]
     head = "\n".join([*_imports(pairs), made or "implementation = ...  # what was checked"])
     steps = [Step(head * (number == 0), *pair) for number, pair in enumerate(pairs)]
-    return Script(steps, _expected(*calls[-1], arithmetic) if broken is None else [f"# {broken}"])
+    return Script(steps, _expected(*calls[-1], arithmetic) if broken is None else _comment(broken))
 
 
 def in_own_words(words: str, call: Call, arithmetic: Arithmetic) -> Script:
@@ -69,37 +68,16 @@ def _call(case: Case, direction: str) -> str:
     return f"print(implementation.{function_name(case.operator, direction)}({arguments}))"
 
 
+def _comment(text: str) -> list[str]:
+    return [f"# {line}" for line in plain(text).splitlines()]
+
+
 def _expected(case: Case, direction: str, arithmetic: Arithmetic) -> list[str]:
     expected = expectation(case, direction, arithmetic)
     if isinstance(expected, Refused):
-        return [f"# expected an error: {expected.rule}"]
+        return _comment(f"expected an error: {expected.rule}")
     return [
-        f"# expected {name}: {_values(item.value)}"
+        f"# expected {name}: {on_a_line(item.value)}"
         for name, item in expected.items()
         if item is not None and item.value.size <= _FEW
     ]
-
-
-def shown(observation: Observation) -> str:
-    """Return the arrays of a case, what was returned, and what should have been; those that are small enough."""
-    arguments = arguments_of(observation.case, observation.direction)
-    lines = [f"{name} {_described(array)}" for name, array in arguments.items() if array is not None]
-    expected = observation.expected
-    if isinstance(expected, Refused):
-        return "\n".join([*lines, f"expected an error: {expected.rule}"])
-    for name, item in expected.items():
-        got = observation.outcome.results.get(name)
-        if got is not None:
-            lines.append(f"got {name} {_described(got)}")
-        if item is not None:
-            lines.append(f"expected {name} {_described(item.value)}")
-    return "\n".join(lines)
-
-
-def _described(array: Array) -> str:
-    shape = f"[{', '.join(map(str, array.shape))}]"
-    return f"{shape} = {_values(array)}" if array.size <= _FEW else shape
-
-
-def _values(array: Array) -> str:
-    return " ".join(np.array2string(array, separator=", ", max_line_width=10**9, precision=9).split())

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from copy import copy
+from copy import deepcopy
 from functools import partial
 from itertools import islice
 
@@ -180,10 +180,11 @@ class Search:
         """Make calls that make no sense; where one is answered, look for the smallest."""
         for way in self.trial.open:
             for case in filter(way.refuses, self.senseless):
-                failed = self.trial.answered(case, way)
-                way.tally.refused += failed is None
-                if failed is not None:
-                    self._answered(failed, way, seed)
+                judged = self.trial.refusal(case, way)
+                way.tally.refused += judged.passed and not judged.takes
+                way.tally.take(judged)
+                if judged.unknown_failure:
+                    self._answered(Failed(case, judged), way, seed)
                     break
 
     def _answered(self, failed: Failed, way: Findings, seed: int) -> None:
@@ -196,7 +197,7 @@ class Search:
     def _rounds(self, strategy: SearchStrategy[Case], examples: int, seed: int, *, steer: bool = False) -> None:
         """Draw cases, and again after each failure; what was counted begins anew where the direction is still open."""
         while self.trial.open:
-            before = [copy(tally) for tally in self.trial.tallies]
+            before = [deepcopy(tally) for tally in self.trial.tallies]
             known = {deviation: list(failed) for deviation, failed in self.trial.known.items()}
             if not self._round(strategy, examples, seed, partial(self._generated, steer=steer), LAW, steer=steer):
                 break

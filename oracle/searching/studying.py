@@ -7,11 +7,13 @@ from typing import Any, NamedTuple
 import hypothesis
 from hypothesis import Phase, given
 
+from oracle.contract import arguments_of
 from oracle.diagnosis import Diagnosis, diagnose
-from oracle.diagnosis.conditions import Condition, Explanation, Facts, condition_of, nearly, parting
+from oracle.diagnosis.conditions import Condition, Explanation, Facts, condition_of, explanations
 from oracle.diagnosis.facts import facts_of
-from oracle.judging.judge import Observation, Verdict, judge, observe, verdict
-from oracle.reporting.script import shown
+from oracle.diagnosis.patterns import symptom
+from oracle.judging.judge import Observation, Refused, Verdict, judge, observe, verdict
+from oracle.reporting.arrays import Shown, shown
 from oracle.running.runner import Runner
 from oracle.searching.drawing import searching
 from oracle.searching.neighbours import neighbours
@@ -30,11 +32,9 @@ PARTED = 40
 """Cases that are made to tell which of several conditions it is."""
 PARTING = 2.0
 """Seconds after which no more of them are run."""
-_CONSIDERED = 24  # conditions, of which a case shall tell one from another
 _TELLING = 0.02  # share of what is likely that a case must speak against
 _SAME = 2  # cases that are like the failing one but for what they hold
-_FAR_FETCHED = 2.5  # conditions that cost more are believed after what speaks against simpler ones was tried again
-_FEW = 12  # of so many that passed, one may have done so against what nearly explains
+_FEW = 8  # cases that passed against a condition, and are tried again at once
 _UNTOLD = 8  # cases that are like the failing one, where none has passed so far
 _REFILLS = 3  # other contents of a case that passed against all reason
 
@@ -45,7 +45,7 @@ class Studied(NamedTuple):
     case: Case
     verdict: Verdict
     diagnosis: Diagnosis | None
-    shown: str
+    shown: tuple[Shown, ...]
     condition: Condition | None = None  # when it fails
     symptom: str | None = None  # what comes out there
 
@@ -58,6 +58,7 @@ class Evidence:
         self.observations: list[Observation] = []
         self.failed: list[Observation] = []
         self.passed: list[Observation] = []  # and proved something
+        self.others: list[Observation] = []  # failures of another kind
         self.firm: set[int] = set()  # what passed, and was tried again with other contents
         self._facts: dict[int, Facts] = {}
 
@@ -66,8 +67,9 @@ class Evidence:
         self.observations.append(observation)
         judged = verdict(observation)
         if judged.unknown_failure:
-            self.failed.append(observation)
-        elif judged.passed and not judged.vacuous and not judged.empty:
+            alike = not self.failed or _kind(observation) == _kind(self.failed[0])
+            (self.failed if alike else self.others).append(observation)
+        elif judged.passed and not judged.vacuous and not judged.empty and not _repeats(observation):
             self.passed.append(observation)
         return judged.unknown_failure
 
@@ -83,24 +85,14 @@ class Evidence:
 
     @property
     def explanations(self) -> list[Explanation]:
-        """What parts those that failed from those that passed, the simplest first."""
-        return parting(self._facts_of(self.failed), self._facts_of(self.passed))
+        """What tells those that failed from those that passed, the likeliest first."""
+        return explanations(self._facts_of(self.failed), self._facts_of(self.passed))
 
     @property
     def condition(self) -> Condition | None:
-        """When it fails; if nothing explains that, what comes near."""
-        explanations = self.explanations
-        if explanations:
-            return condition_of(explanations[0], self.direction)
-        near = self.near
-        return near and condition_of(near[0], self.direction, exact=False)
-
-    @property
-    def near(self) -> tuple[Explanation, list[Observation]] | None:
-        """What nearly explains when it fails, and the few that passed all the same."""
-        most = 2 + len(self.passed) // _FEW
-        found = nearly(self._facts_of(self.failed), self._facts_of(self.passed), most)
-        return found and (found[0], [self.passed[place] for place in found[1]])
+        """When it fails."""
+        found = self.explanations
+        return condition_of(found[0], self.direction) if found else None
 
     def _facts_of(self, observations: Iterable[Observation]) -> list[Facts]:
         return [self.facts(observation.case) for observation in observations]
@@ -139,7 +131,7 @@ class Study:
         assert judged.reason
         condition = evidence.condition if probed else None
         diagnosis = diagnose(evidence.observations, judged.reason)
-        return Studied(simplest, judged, diagnosis, shown(observation), condition)
+        return Studied(simplest, judged, diagnosis, shown(observation), condition, symptom(evidence.failed))
 
     def _fails(self, case: Case) -> bool:
         return judge(self.runner, case, self.direction, self.arithmetic).unknown_failure
@@ -175,35 +167,56 @@ class Study:
         for number in range(PARTED):
             if time.perf_counter() > until:
                 break
-            explanations = evidence.explanations[:_CONSIDERED]
-            if not explanations or explanations[0].cost > _FAR_FETCHED:
-                self._try_again(evidence)
-                explanations = evidence.explanations[:_CONSIDERED]
-            place = _most_telling([facts for _, facts in pool], explanations)
+            found = evidence.explanations
+            if found and self._tried_again(evidence, found[0]):
+                continue
+            place = _most_telling([facts for _, facts in pool], found)
             if not evidence.passed and number < _UNTOLD and pool:
                 place = 0
             if place is None:
                 break
             self._tried(evidence, pool.pop(place)[0])
 
-    def _try_again(self, evidence: Evidence) -> None:
-        """Observe what passed by chance, maybe, with other contents: if some of them fails, it did."""
-        _, passed = evidence.near or (None, [])
-        for observation in passed:
-            if id(observation) not in evidence.firm:
-                evidence.firm.add(id(observation))
-                others = [refilled(observation.case, number) for number in range(_REFILLS)]
-                if any(self._tried(evidence, other) for other in others):
-                    evidence.drop(observation)
+    def _tried_again(self, evidence: Evidence, explanation: Explanation) -> bool:
+        """Observe what passed against an explanation with other contents: if one fails, it has passed by chance."""
+        exceptions = [evidence.passed[place] for place in explanation.exceptions[:_FEW]]
+        again = [observation for observation in exceptions if id(observation) not in evidence.firm]
+        for observation in again:
+            evidence.firm.add(id(observation))
+            others = (self._observed(refilled(observation.case, number)) for number in range(_REFILLS))
+            failed = next((other for other in others if verdict(other).unknown_failure), None)
+            if failed is not None:
+                evidence.drop(observation)
+                evidence.add(failed)
+        return bool(again)
 
 
-def _most_telling(pool: Sequence[Facts], explanations: Sequence[Explanation]) -> int | None:
+def _kind(observation: Observation) -> tuple[str, bool]:
+    """Return what tells failures apart at sight: what became of the call, and whether results have other shapes."""
+    outcome, expected = observation.outcome, observation.expected
+    if isinstance(expected, Refused) or outcome.status != "returned":
+        return outcome.status, False
+    pairs = [(outcome.results.get(name), item) for name, item in expected.items()]
+    return outcome.status, any(got is not None and item and got.shape != item.value.shape for got, item in pairs)
+
+
+def _repeats(observation: Observation) -> bool:
+    """Whether an array that the call takes holds the same again and again, by which mistakes are hidden."""
+    arrays = arguments_of(observation.case, observation.direction).values()
+    return any(
+        array is not None
+        and any(not stride and length > 1 for stride, length in zip(array.strides, array.shape, strict=True))
+        for array in arrays
+    )
+
+
+def _most_telling(pool: Sequence[Facts], found: Sequence[Explanation]) -> int | None:
     """Return which of some cases speaks against most of what is likely, whether it fails or passes."""
-    weights = [2.0**-each.cost for each in explanations]
+    weights: list[float] = [2.0 ** (found[0].length - each.length) for each in found]
     total = sum(weights)
 
     def against(facts: Facts) -> float:
-        share = sum(weight for each, weight in zip(explanations, weights, strict=True) if each.holds(facts))
+        share: float = sum(weight for each, weight in zip(found, weights, strict=True) if each.holds(facts))
         return min(share, total - share)
 
     shares = [against(facts) for facts in pool]

@@ -114,10 +114,12 @@ class Trial:
 
     def answered(self, case: Case, way: Findings) -> Failed | None:
         """Make a call that makes no sense, if it makes none in that direction; return it if it was answered."""
-        if not way.refuses(case):
-            return None
-        judged = judge(self.runner, case, way.direction, self.arithmetic)
-        return Failed(case, judged) if judged.unknown_failure else None
+        judged = self.refusal(case, way) if way.refuses(case) else None
+        return None if judged is None or not judged.unknown_failure else Failed(case, judged)
+
+    def refusal(self, case: Case, way: Findings) -> Verdict:
+        """Make a call that makes no sense, and judge whether it was refused."""
+        return judge(self.runner, case, way.direction, self.arithmetic)
 
 
 __all__ = ["LAW", "REFUSES", "Failed", "Trial"]

@@ -61,9 +61,9 @@ def test_tests_are_chosen_by_name(run):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"workload": "resnet"}, r"^workload must be of lenet5, .*, kernel, got 'resnet'$"),
+        ({"workload": "resnet"}, r"^workload must be of lenet5, .*, kernel, got 'resnet'; did you mean resnet50\?$"),
         ({"workload": "vgg16", "operators": ["upsample"]}, "^vgg16 has no upsample; it has conv, max_pool, linear$"),
-        ({"operators": ["convolution"]}, r"^operators must be of conv, .*, got 'convolution'$"),
+        ({"operators": ["convolution"]}, r"^operators must be of conv, .*, got 'convolution'; did you mean conv\?$"),
         ({"direction": "sideways"}, "^direction must be of forward, backward, both, got 'sideways'$"),
         ({"dtype": "int8"}, "^dtype must be of float32, float64, float16, bfloat16, got 'int8'$"),
         ({"rounds": 0}, "^rounds must be 1 or more, got 0$"),

@@ -215,8 +215,10 @@ class Nothing:
     [
         ((Nothing(),), ValueError, r"^implementation must offer at least one of conv, conv_backward, .*; it has conv2d \(for conv\?\), maxpool \(for max_pool\?\)$"),
         ((object(),), ValueError, r"; it has no public names$"),
-        ((refconv, ["conv2d"]), ValueError, r"^operators must be of conv, .*, got 'conv2d'$"),
+        ((refconv, ["conv2d"]), ValueError, r"^operators must be of conv, .*, got 'conv2d'; did you mean conv \(with only=\{'rank': 2\}\)\?$"),
+        ((refconv, "cnov"), ValueError, r", got 'cnov'; did you mean conv\?$"),
         ((refconv, None, "int8"), ValueError, r"^dtype must be one of float32, .*, got 'int8'$"),
+        ((refconv, None, "bfloat"), ValueError, r", got 'bfloat'; did you mean bfloat16\?$"),
         (("nowhere",), oracle.LoadError, r"^cannot load 'nowhere': ModuleNotFoundError"),
     ],
 )  # fmt: skip

@@ -67,6 +67,8 @@ def test_loose_functions_make_a_subject():
 def test_functions_of_no_operator_are_refused():
     with pytest.raises(TypeError, match=r"^functions must be named as one of conv, conv_backward, .*, got 'convolve'$"):
         oracle.subject(convolve=refconv.conv)
+    with pytest.raises(TypeError, match=r", got 'conv2d_backward'; did you mean conv_backward\?$"):
+        oracle.subject(conv2d_backward=refconv.conv_backward)
     with pytest.raises(TypeError, match=r"^conv must be callable, got int$"):
         oracle.subject(conv=3)
 

@@ -1,9 +1,11 @@
 import os
+import runpy
 import sys
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, EntryPoints
 
 import click
 import pytest
+from click.shell_completion import ShellComplete
 
 from refconv import cli
 
@@ -15,24 +17,17 @@ def run(monkeypatch, *arguments):
     return left.value.code
 
 
-def test_the_operators_are_listed_with_signature_summary_and_gradients(monkeypatch, capsys):
-    monkeypatch.setenv("COLUMNS", "200")
-    assert not run(monkeypatch, "operators")
-    described = capsys.readouterr().out.split("\n\n")[0].splitlines()
-    assert described == [
-        "conv(input, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1, padding_mode='zeros')",
-        "    Correlate `input` with `weight` over 1, 2 or 3 spatial axes.",
-        "    gradients: input, weight, bias",
-    ]
-
-
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["chek"], "refconv: no such command: chek; known: bench, check, laws, operators, power, replay\n"),
+        (
+            ["chek"],
+            "refconv: no such command: chek; known: bench, check, laws, operators, power, replay; did you mean check?\n",
+        ),
+        (["zzz"], "refconv: no such command: zzz; known: bench, check, laws, operators, power, replay\n"),
+        (["--versoin"], "refconv: no such option: --versoin; known: --version, -h, --help; did you mean --version?\n"),
         (["--foo"], "refconv: no such option: --foo; known: --version, -h, --help\n"),
         (["operators", "--foo"], "refconv: no such option: --foo; known: -h, --help\n"),
-        (["operators", "foo"], "refconv: Got unexpected extra argument (foo)\n"),
     ],
 )
 def test_a_command_that_makes_no_sense_is_refused_in_one_line(monkeypatch, capsys, arguments, line):
@@ -51,6 +46,47 @@ def test_a_command_of_an_extra_that_is_not_installed(monkeypatch, capsys, extras
         return
     assert run(monkeypatch, "draw") == 2
     assert capsys.readouterr().err == f"refconv: draw needs nothing_like_it, which isn't installed: {said}\n"
+
+
+def test_it_is_a_module_that_can_be_run(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["refconv", "--version"])
+    with pytest.raises(SystemExit) as left:
+        runpy.run_module("refconv", run_name="__main__")
+    assert not left.value.code
+    assert capsys.readouterr().out.startswith("refconv, version ")
+
+
+@pytest.mark.parametrize("columns", ["60", "80", "200"])
+def test_help_has_whole_words(monkeypatch, capsys, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    assert not run(monkeypatch, "--help")
+    printed = capsys.readouterr().out
+    assert "..." not in printed.replace("[ARGS]...", "").replace("SUBJECT...", "")
+    assert max(map(len, printed.splitlines())) <= int(columns)
+    assert "check Check whether SUBJECT computes what the reference does." in " ".join(printed.split())
+
+
+def test_help_says_what_a_command_needs_that_cannot_be_loaded(monkeypatch, capsys):
+    point = EntryPoint("draw", "nothing_like_it:draw [bench]", "refconv.commands")
+    monkeypatch.setattr(cli, "entry_points", lambda group, name=None: EntryPoints([point]))
+    assert not run(monkeypatch, "--help")
+    assert "draw  draw needs nothing_like_it, which isn't installed: pip install" in capsys.readouterr().out
+
+
+def completed(*words):
+    *before, incomplete = words
+    found = ShellComplete(cli.cli, {}, "refconv", "_REFCONV_COMPLETE").get_completions(before, incomplete)
+    return [item.value for item in found]
+
+
+def test_the_shell_completes_commands_options_and_operators():
+    assert completed("la") == ["laws"]
+    assert completed("check", "to") == ["torch", "torch@cuda"]
+    assert completed("check", "mine", "--dt") == ["--dtype"]
+    assert completed("check", "mine", "--operator", "conv_") == ["conv_transpose"]
+    assert completed("bench", "mine", "--work") == ["--workload"]
+    assert completed("bench", "g") == ["gate"]
+    assert completed("nothing", "like") == []
 
 
 def test_without_a_command_the_help_says_what_there_is(monkeypatch, capsys):

@@ -154,10 +154,9 @@ def planted(function):
     return oracle.subject(**{name: function}, name=function.__name__)
 
 
-@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(("function", "reason"), PLANTED, ids=lambda value: getattr(value, "__name__", ""))
-def test_a_wrong_implementation_is_found(function, reason, seed):
-    report = oracle.check(planted(function), seed=seed, examples=100)
+def test_a_wrong_implementation_is_found(function, reason):
+    report = oracle.check(planted(function), examples=100)
     assert not report.passed
     assert re.search(reason, report.failures[0].reason), report.failures[0].reason
     for failure in report.failures:
@@ -292,7 +291,7 @@ def test_a_known_deviation_is_counted_apart():
     assert report.passed
     ((_, matched, failed),) = report.deviations
     assert matched >= failed > 5
-    assert "known deviation, " in str(report)
+    assert f"1 known deviation, 1 of which showed, in {failed} of {matched} cases" in str(report)
 
 
 def test_a_deviation_that_does_not_show_is_said():
@@ -300,7 +299,7 @@ def test_a_deviation_that_does_not_show_is_said():
     ((_, matched, failed),) = report.deviations
     assert matched > 5
     assert failed == 0
-    assert "did not show in " in str(report)
+    assert f"1 known deviation, 0 of which showed, in 0 of {matched} cases" in str(report)
 
 
 def test_what_deviated_stays_counted_when_the_other_direction_goes_on():
@@ -345,12 +344,16 @@ def test_progress_is_told_case_by_case():
             {"operators": ["convolve"]},
             r"^operators must be of conv, conv_transpose, .*, capsule_routing, got 'convolve'$",
         ),
+        ({"operators": ["MaxPool2d"]}, r", got 'MaxPool2d'; did you mean max_pool \(with only=\{'rank': 2\}\)\?$"),
+        ({"operators": "cnov"}, r", got 'cnov'; did you mean conv\?$"),
+        ({"only": {"grops": 1}}, r", got 'grops'; did you mean groups\?$"),
+        ({"arithmetic": "float31"}, r", got 'float31'; did you mean float32\?$"),
         ({"operators": []}, r"^operators must be of conv, conv_transpose, .*, capsule_routing, got none$"),
         ({"examples": 0}, r"^examples must be at least 1, got 0$"),
         ({"dtype": "int8"}, r"^dtype must be one of float32, float64, float16, bfloat16, got 'int8'$"),
         (
-            {"arithmetic": "float8"},
-            r"^arithmetic must be one of float32, tf32, .*, fast where dtype is float32, got 'float8'$",
+            {"arithmetic": "int8"},
+            r"^arithmetic must be one of float32, tf32, .*, fast where dtype is float32, got 'int8'$",
         ),
     ],
 )

@@ -1,0 +1,5 @@
+"""``python -m refconv``: the command ``refconv``."""
+
+from refconv.cli import main
+
+main()
