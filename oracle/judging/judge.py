@@ -11,7 +11,7 @@ from oracle.contract import DIRECTIONS, Deviation
 from oracle.judging.conventions import CONVENTIONS, Asked, Results
 from oracle.judging.values import Expected, judged
 from oracle.running.calls import Outcome
-from oracle.running.runner import InProcess, Runner
+from oracle.running.runner import Caller, InProcess
 from oracle.subjects import resolve
 from properties import Case
 from properties.case import all_finite, doubled
@@ -122,7 +122,7 @@ def read_arithmetic(name: str | None, dtype: str) -> Arithmetic:
     raise ValueError(f"arithmetic must be one of {', '.join(names)} where dtype is {dtype}, got {name!r}{hint}")
 
 
-def judge(runner: Runner, case: Case, direction: str, arithmetic: Arithmetic, worst: float = math.inf) -> Verdict:
+def judge(runner: Caller, case: Case, direction: str, arithmetic: Arithmetic, worst: float = math.inf) -> Verdict:
     """Run one case in one direction, and judge it: hastily, and with care where that leaves a doubt.
 
     Of an error that isn't beyond the `worst` that is known, in B, no more is told than that.
@@ -138,7 +138,7 @@ def judge(runner: Runner, case: Case, direction: str, arithmetic: Arithmetic, wo
     return verdict(observation._replace(expected=expected, arithmetic=arithmetic))
 
 
-def observe(runner: Runner, case: Case, direction: str, arithmetic: Arithmetic) -> Observation:
+def observe(runner: Caller, case: Case, direction: str, arithmetic: Arithmetic) -> Observation:
     """Run one case in one direction, which the implementation must offer, beside the reference."""
     outcome = runner.start(case, direction)
     expected = expectation(case, direction, arithmetic)  # while it runs, if it does so elsewhere

@@ -79,11 +79,9 @@ def outcome(report: Report, tally: Tally) -> str:
 
 
 def failures_of(report: Report, tally: Tally) -> list[Failure]:
-    """Return the failures of an operator in one direction."""
+    """Return the failures of an operator in one direction, or with special values."""
     return [
-        failure
-        for failure in report.failures
-        if (failure.operator, failure.direction) == (tally.operator, tally.direction)
+        failure for failure in report.failures if (failure.operator, failure.row) == (tally.operator, tally.direction)
     ]
 
 
