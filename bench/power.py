@@ -6,10 +6,8 @@ compute in other ways must pass.
 """
 
 import statistics
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from multiprocessing import get_context
 from typing import Any, NamedTuple
@@ -24,6 +22,7 @@ import oracle
 from bench.honest import HONEST
 from bench.honest.cases import small_kernels
 from bench.law_power import law_score, lawcard
+from bench.scoring import nothing_remembered, studied
 from oracle.diagnosis import CATALOGUE, Variant
 from oracle.diagnosis.planted import name_of, planted
 from properties import Case
@@ -77,18 +76,15 @@ class Precision(NamedTuple):
 def score(number: int, seeds: int, examples: int) -> Score:
     """Check the variant of that `number` in the catalogue."""
     variant = CATALOGUE[number]
-    with _nothing_remembered():
+    with nothing_remembered():
         needed = tuple(_needed(variant, examples, seed) for seed in range(seeds))
-        began = time.perf_counter()
-        _needed(variant, examples, 0)
-        search = time.perf_counter() - began
-        report = _studied(variant, examples)
+        report, seconds = _studied(variant, examples)
     failure = next(iter(report.failures), None)
     if failure is None:
         return Score(variant.key, needed, None, False, 0, 0.0)
     elements = sum(array.size for array in failure.case.inputs if array is not None)
     rightly = failure.diagnosis == variant.name
-    return Score(variant.key, needed, failure.diagnosis, rightly, elements, max(report.seconds - search, 0.0))
+    return Score(variant.key, needed, failure.diagnosis, rightly, elements, seconds)
 
 
 def _needed(variant: Variant, examples: int, seed: int) -> int | None:
@@ -97,17 +93,17 @@ def _needed(variant: Variant, examples: int, seed: int) -> int | None:
     return report.tallies[0].cases if report.failures else None
 
 
-def _studied(variant: Variant, examples: int) -> oracle.Report:
+def _studied(variant: Variant, examples: int) -> tuple[oracle.Report, float]:
     if variant.symptom:  # what one call does to another is seen in a new process
         name = f"oracle.diagnosis.planted:{name_of(variant)}"
-        return oracle.check(name, [variant.operator], examples=examples, isolate=True)
-    return oracle.check(planted(variant), [variant.operator], examples=examples)
+        return studied(lambda: name, [variant.operator], examples=examples, isolate=True)
+    return studied(lambda: planted(variant), [variant.operator], examples=examples)
 
 
 def alarm(name: str, examples: int) -> Alarm:
     """Check the correct implementation called `name`, one of few kernels on the cases that it is for."""
     implementation, arithmetic, dtype = HONEST[name]
-    with _nothing_remembered():
+    with nothing_remembered():
         if name.startswith("winograd"):
             return _alarm_on_small_kernels(name, implementation, arithmetic, examples)
         report = oracle.check(implementation, ["conv"], dtype=dtype, arithmetic=arithmetic, examples=examples, seed=1)
@@ -139,24 +135,12 @@ def precision(name: str, seeds: int) -> Precision:
     """Say how often the report tells in which arithmetic the convolution called `name` works."""
     implementation, *_ = HONEST[f"{name} float32"]
     told = 0
-    with _nothing_remembered():
+    with nothing_remembered():
         for seed in range(seeds):
             report = oracle.check(oracle.subject(conv=implementation.conv), ["conv"], seed=seed)
             named = [failure.diagnosis for failure in report.failures]
             told += named == PRECISIONS[name]
     return Precision(name, told, seeds)
-
-
-@contextmanager
-def _nothing_remembered() -> Iterator[None]:
-    """Find nothing that an earlier check has left in Hypothesis's database."""
-    before = settings.get_current_profile_name()
-    settings.register_profile("power", parent=settings.get_profile(before), database=None)
-    settings.load_profile("power")
-    try:
-        yield
-    finally:
-        settings.load_profile(before)
 
 
 def scorecard(

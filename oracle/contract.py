@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from oracle.said import line_of, said_by
 from properties import Case
 from properties.domain import DomainError, alternatives
 from refconv.arguments import Array
@@ -105,8 +106,15 @@ def results_of(returned: Any, case: Case, direction: str) -> Results:
         if len(names) == 1:
             return {names[0]: _read(names[0], returned)}
         return _named(names, _each(returned, names, f"a forward must return {', '.join(names)}"))
-    gradients = _each(returned, names, f"a backward must return a gradient for each of {', '.join(names)}")
+    rule = f"a backward must return a gradient for each of {', '.join(names)}"
+    gradients = [returned] if _is_the_gradient(returned, names) else _each(returned, names, rule)
     return _named([f"grad_{name}" for name in names], gradients)
+
+
+def _is_the_gradient(returned: Any, names: Sequence[str]) -> bool:
+    """Whether what was `returned` is the only gradient that there is, without a tuple around it."""
+    array = hasattr(returned, "__array__") or hasattr(returned, "__dlpack__")
+    return array and len(names) == 1 and not isinstance(returned, tuple | list)
 
 
 def _each(returned: Any, names: Sequence[str], rule: str) -> list[Any]:
@@ -115,7 +123,7 @@ def _each(returned: Any, names: Sequence[str], rule: str) -> list[Any]:
         return [getattr(returned, name) for name in names]
     if isinstance(returned, tuple | list) and len(returned) == len(names):
         return list(returned)
-    raise NoResultsError(f"{rule}, got {type(returned).__name__}")
+    raise NoResultsError(f"{rule}, got {line_of(type(returned).__name__)}")
 
 
 def _named(names: Sequence[str], values: Sequence[Any]) -> Results:
@@ -123,7 +131,7 @@ def _named(names: Sequence[str], values: Sequence[Any]) -> Results:
 
 
 def _read(name: str, returned: Any) -> Array:
-    kind = type(returned).__name__
+    kind = line_of(type(returned).__name__)
     if isinstance(returned, list | tuple):
         raise NoResultsError(f"{name} must be an array, got {kind}")
     try:
@@ -132,19 +140,10 @@ def _read(name: str, returned: Any) -> Array:
         rule = "must be an array that NumPy can read (by DLPack or __array__)"
         raise NoResultsError(f"{name} {rule}, got {kind}: {said_by(error)}") from error
     if array.dtype == object and not hasattr(returned, "__array__"):
-        raise NoResultsError(f"{name} must be an array, got {type(returned).__name__}")
+        raise NoResultsError(f"{name} must be an array, got {kind}")
     return array
 
 
 def _as_numpy(returned: Any) -> Array:
     by_dlpack = hasattr(returned, "__dlpack__") and not hasattr(returned, "__array__")
     return np.from_dlpack(returned) if by_dlpack else np.asarray(returned)
-
-
-def said_by(error: BaseException) -> str | None:
-    """Return the first line of what an exception says."""
-    try:
-        lines = str(error).strip().splitlines()
-    except Exception as second:
-        return f"its message can't be read: {type(second).__name__}"
-    return lines[0] if lines else None

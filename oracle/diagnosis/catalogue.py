@@ -1,67 +1,28 @@
 """All wrong variants, by the operator's place in the table."""
 
-from oracle.diagnosis import (
-    adaptive,
-    attention,
-    averages,
-    blurring,
-    convolution_gradients,
-    convolutions,
-    general,
-    graphs,
-    locally_connected,
-    losses,
-    lp_pooling,
-    maxima,
-    maximum_gradients,
-    movers,
-    norm_gradients,
-    norms,
-    pointwise,
-    products,
-    resizing,
-    response_norms,
-    running_statistics,
-    transposed,
-    transposed_gradients,
-    unpooling,
-    upsampling,
-)
+from collections.abc import Iterator
+from importlib import import_module
+from pkgutil import iter_modules
+from types import ModuleType
+
+from oracle.diagnosis import variants
 from oracle.diagnosis.variant import Variant
 from refconv import operators
 
-_MODULES = (
-    convolutions,
-    convolution_gradients,
-    transposed,
-    transposed_gradients,
-    locally_connected,
-    products,
-    graphs,
-    maxima,
-    maximum_gradients,
-    unpooling,
-    averages,
-    adaptive,
-    lp_pooling,
-    blurring,
-    upsampling,
-    resizing,
-    norms,
-    norm_gradients,
-    running_statistics,
-    response_norms,
-    pointwise,
-    losses,
-    movers,
-    attention,
-    general,
-)
 _ORDER = list(operators)
+
+
+def modules() -> Iterator[ModuleType]:
+    """Yield the modules of mistakes: one for each layer, by its name, and one more for its backward if that is long."""
+    there = {module.name for module in iter_modules(variants.__path__)}
+    layers = dict.fromkeys(operator.forward.__module__.rpartition(".")[2] for operator in operators.values())
+    for name in (name for layer in layers for name in (layer, f"{layer}_backward") if name in there):
+        yield import_module(f"{variants.__name__}.{name}")
+
 
 CATALOGUE: tuple[Variant, ...] = tuple(
     sorted(
-        (variant for module in _MODULES for variant in module.wrong.variants),
+        (variant for module in modules() for variant in module.wrong.variants),
         key=lambda variant: _ORDER.index(variant.operator),
     )
 )

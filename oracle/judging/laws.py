@@ -8,7 +8,7 @@ import numpy as np
 from oracle.contract import Call, arguments_of
 from oracle.judging.judge import Refused, expectation
 from oracle.running.calls import Outcome
-from oracle.running.runner import Runner
+from oracle.running.runner import Caller
 from properties import Case
 from properties.case import but, doubled
 from properties.laws import Equation, Law
@@ -25,10 +25,15 @@ class LawVerdict(NamedTuple):
     reason: str | None = None
     exact: bool = False  # no result was allowed a rounding error
     calls: tuple[Call, ...] = ()  # that were made; the last of them gave no results to compare, where that is faulty
+    details: str | None = None  # what was raised, as a whole
 
 
 class _FaultyError(Exception):
     """A call that has no results to compare."""
+
+    def __init__(self, reason: str | None, details: str | None = None) -> None:
+        super().__init__(reason)
+        self.details = details
 
 
 class _DeclinedError(Exception):
@@ -38,7 +43,7 @@ class _DeclinedError(Exception):
 class _Calls:
     """An implementation's functions, whose results carry the bounds on their rounding errors."""
 
-    def __init__(self, runner: Runner, arithmetic: Arithmetic) -> None:
+    def __init__(self, runner: Caller, arithmetic: Arithmetic) -> None:
         self.made: list[Call] = []
         self.exact = True
         self._runner = runner
@@ -85,7 +90,7 @@ class _Calls:
         if outcome.status == "declined" or outcome.deviation is not None:
             raise _DeclinedError(outcome.reason or "a known deviation")
         if outcome.status != "returned":
-            raise _FaultyError(outcome.reason)
+            raise _FaultyError(outcome.reason, outcome.details)
         for name, value in outcome.results.items():
             if value is not None and value.dtype != case.dtype and value.dtype.kind != "i":
                 raise _FaultyError(f"{name} must have dtype {case.dtype}, got {value.dtype}")
@@ -141,7 +146,7 @@ def _shapes(case: Case, direction: str) -> dict[str, tuple[int, ...] | None]:
     return {"output": (len(first), *empty.shape[1:])}
 
 
-def judge_law(law: Law, runner: Runner, case: Case, arithmetic: Arithmetic) -> LawVerdict:
+def judge_law(law: Law, runner: Caller, case: Case, arithmetic: Arithmetic) -> LawVerdict:
     """Run the calls that `law` makes of a case, and compare."""
     calls = _Calls(runner, arithmetic)
     status = "silent"
@@ -155,7 +160,7 @@ def judge_law(law: Law, runner: Runner, case: Case, arithmetic: Arithmetic) -> L
     except _DeclinedError as declined:
         return LawVerdict("declined", str(declined))
     except _FaultyError as fault:
-        return LawVerdict("faulty", str(fault), calls=tuple(calls.made))
+        return LawVerdict("faulty", str(fault), calls=tuple(calls.made), details=fault.details)
     return LawVerdict(status, exact=calls.exact)
 
 

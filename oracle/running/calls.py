@@ -1,5 +1,6 @@
 """One call: what it returned, or what it did instead, and what it did beside."""
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,14 +19,16 @@ from oracle.contract import (
     deviation_of,
     function_of,
     results_of,
-    said_by,
 )
+from oracle.said import line_of, said_by, whole
 from properties import Case, refilled
 from refconv.arguments import Array
 
 _LARGE = 1 << 17  # bytes beyond which memory comes from the system, which clears it
 _AT_ONCE = 3  # calls that each of two threads makes
 _KEPT = 1 << 20  # bytes of a result that is looked at again after the next call
+_WANTS_TENSORS = re.compile(r"'numpy\.ndarray' object has no attribute|(not|of type) numpy\.ndarray|got \(numpy")
+_NO_KEYWORDS = "takes no keyword arguments"  # as the `apply` of PyTorch's functions, whose signature takes any
 _SPOILED = 4  # blocks of memory of a result's size: intermediates take some of them
 
 
@@ -37,6 +40,7 @@ class Outcome(NamedTuple):
     reason: str | None = None  # why it was declined, or what is wrong with the call, whatever the values
     deviation: Deviation | None = None  # the known one that the case matches
     seconds: float = 0.0  # that the function took
+    details: str | None = None  # what was raised, as a whole
 
 
 class Kept:
@@ -76,13 +80,14 @@ def call(implementation: object, case: Case, direction: str, kept: Kept) -> Outc
         results = results_of(returned, case, direction)
         again = _again(implementation, function, case, direction, results)
     except Unsupported as refusal:
-        return Outcome("declined", reason=said_by(refusal), deviation=deviation)
+        return Outcome("declined", reason=said_by(refusal) or None, deviation=deviation)
     except NoResultsError as error:
         return Outcome("faulty", reason=str(error), deviation=deviation)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # whatever foreign code raises is a verdict on it
-        return Outcome("raised", reason=_raised(error, function, case, direction), deviation=deviation)
+        reason = _raised(error, function, case, direction)
+        return Outcome("raised", reason=reason, deviation=deviation, details=whole(error))
     shared = [] if case.row.views else _shared(arguments, results)
     reasons = [*_modified(arguments, before), *kept.overwritten(), *shared, *_unreadable(results, case), *again]
     kept.keep(arguments, results)
@@ -108,7 +113,7 @@ def _supports(implementation: object, case: Case) -> bool:
         answer = supports(case)
     except Exception as error:
         said = said_by(error)
-        raised = type(error).__name__ + (f": {said}" if said else "")
+        raised = line_of(type(error).__name__ + (f": {said}" if said else ""))
         raise NoResultsError(f"supports(case) must return a bool, but raised {raised}") from error
     if not isinstance(answer, bool | np.bool_):
         raise NoResultsError(f"supports(case) must return a bool, got {type(answer).__name__}")
@@ -153,8 +158,11 @@ def _bits(array: Array | None) -> bytes:
 def _raised(error: BaseException, function: Callable[..., Any], case: Case, direction: str) -> str:
     """Say what was raised; of a function that doesn't take the contract's arguments, what these are."""
     said = said_by(error)
-    reason = f"raised {type(error).__name__}" + (f": {said}" if said else "")
-    if not isinstance(error, TypeError) or _takes(function, arguments_of(case, direction), case.attributes):
+    reason = f"raised {line_of(type(error).__name__)}" + (f": {said}" if said else "")
+    if _WANTS_TENSORS.search(said) and isinstance(error, TypeError | AttributeError):
+        return f"must take NumPy arrays, and convert them where it wants tensors, but {reason}"
+    fits = _takes(function, arguments_of(case, direction), case.attributes) and _NO_KEYWORDS not in said
+    if not isinstance(error, TypeError) or fits:
         return reason
     contract = signature(case.row.forward if direction == "forward" else case.row.backward)
     bare = [parameter.replace(annotation=Parameter.empty) for parameter in contract.parameters.values()]

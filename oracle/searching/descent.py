@@ -56,7 +56,7 @@ class Descent:
             if not sized or type(value) is not int or value < 3:
                 continue
             less = self.recipe.but(**{feature.name: value - 1})
-            if _case_of(less, self.dtype) is not None and not self._still(less):
+            if sensible_case(less, self.dtype) is not None and not self._still(less):
                 found.append(Threshold(feature.name, value))
         return found
 
@@ -66,7 +66,7 @@ class Descent:
         if key not in self._known:
             if time.perf_counter() > self._until:
                 return False
-            case = _case_of(recipe, self.dtype)
+            case = sensible_case(recipe, self.dtype)
             self._known[key] = case is not None and self._fails(case)
         return self._known[key]
 
@@ -163,7 +163,7 @@ def _without_an_axis(recipe: Recipe, rank: int) -> Iterator[dict[str, Any]]:
         yield {**fewer, "rank": rank - 1}
 
 
-def _case_of(recipe: Recipe, dtype: str) -> Case | None:
+def sensible_case(recipe: Recipe, dtype: str) -> Case | None:
     """Make the case of choices that may not go together; None where they don't."""
     try:
         with warnings.catch_warnings():

@@ -41,7 +41,7 @@ def test_no_word_is_cut_on_a_terminal(terminal, capsys, columns):
     terminal(columns)
     names = list(operators)
     longest = max(names, key=len)
-    with cli._progress(names) as progress:
+    with cli._progress(names, quiet=False) as progress:
         progress(report(longest))
         progress(report(longest, 1234))
     shown = lines(capsys.readouterr().err)
@@ -55,7 +55,7 @@ def test_no_word_is_cut_on_a_terminal(terminal, capsys, columns):
 @pytest.mark.parametrize("kind", ["dumb", "unknown"])
 def test_what_cannot_be_written_over_has_a_line_for_each_operator(terminal, capsys, kind):
     terminal(80, kind)
-    with cli._progress(["conv", "relu"]) as progress:
+    with cli._progress(["conv", "relu"], quiet=False) as progress:
         for operator in ("conv", "conv", "relu"):
             progress(report(operator, 1))
     assert capsys.readouterr().err == "checking conv\nchecking relu\n"

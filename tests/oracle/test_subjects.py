@@ -87,3 +87,34 @@ def test_a_module_that_leaves_at_import_is_no_end(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(oracle.LoadError, match=r"^cannot load 'leaving': SystemExit: 0 "):
         oracle.load("leaving")
+
+
+def test_a_class_that_wants_arguments_says_which_and_what_to_name_instead(module):
+    class Layer:
+        def __init__(self, channels, *, groups=1):
+            self.channels = channels
+
+    module.Layer = Layer
+    advice = r"the class Layer wants channels: name an object that was made of it, as layer = Layer\(\.\.\.\) \(known"
+    with pytest.raises(oracle.LoadError, match=f"^cannot load 'someones:Layer': {advice}"):
+        oracle.load("someones:Layer")
+
+
+def test_a_function_by_itself_is_told_how_it_becomes_a_subject(module):
+    with pytest.raises(ValueError, match=r"got a function: oracle\.subject\(conv=conv\)$"):
+        oracle.check(refconv.conv)
+    module.mine = lambda x: x
+    with pytest.raises(oracle.LoadError, match=r"got a function: oracle\.subject\(conv=f\)"):
+        oracle.load("someones:mine")
+
+
+def test_a_class_whose_functions_want_an_object_is_told_so():
+    class Mine:
+        def relu(self, input):
+            return refconv.relu(input)
+
+    with pytest.raises(
+        ValueError, match=r"^implementation must be an object of the class Mine, got the class: Mine\(\)$"
+    ):
+        oracle.check(Mine)
+    assert oracle.check(Mine(), ["relu"], examples=2).passed
