@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
 
+from oracle.contract import DIRECTIONS
 from oracle.judging.judge import read_arithmetic
 from oracle.reporting.report import Report
 from oracle.running.isolation import MEMORY_LIMIT, TIME_LIMIT, Isolated
@@ -16,7 +17,7 @@ from oracle.searching.law_search import LawSearch
 from oracle.searching.search import Search
 from oracle.subjects import name_of, resolve, source
 from properties.arrays import read_dtype
-from properties.domain import Domain, both, read_domain
+from properties.domain import Domain, narrowed_to, read_domain
 from properties.layers import layers
 from properties.naming import by_domain, meant
 from refconv import operators as table
@@ -114,7 +115,7 @@ def check(
     runner = runner_of(implementation, arithmetic, isolate, time_limit, memory_limit)
     with contextlib.closing(runner):
         layers(names[0], Extent(examples, largest).largest)  # which are kept, while a process of its own loads
-        domain = read_domain(both(asked, {**runner.domain}), names) if runner.domain else asked
+        domain = narrowed_to(asked, runner.domain, offered(runner, names), name_of(implementation))
         report = Report(
             name_of(implementation), runner.version, dtype, chosen.name, examples, seed, laws=laws, only=domain
         )
@@ -147,6 +148,11 @@ def read_names(operators: Iterable[str] | None) -> list[str]:
         got = f"{', '.join(map(repr, unknown)) or 'none'}{meant(unknown, by_domain)}"
         raise ValueError(f"operators must be of {', '.join(table)}, got {got}")
     return names
+
+
+def offered(runner: Runner, names: Iterable[str]) -> list[str]:
+    """Return those of the operators that a runner's implementation has in some direction."""
+    return [name for name in names if any(runner.offers(name, direction) for direction in DIRECTIONS)]
 
 
 def runner_of(

@@ -27,6 +27,7 @@ from oracle.subjects import ADAPTERS, LoadError
 from properties import LAWS
 from properties.arrays import DTYPES
 from properties.cli import OPERATOR
+from properties.domain import tuples
 from properties.naming import by_option, meant
 from refconv import ARITHMETICS, operators
 from refconv.choices import Known
@@ -59,9 +60,10 @@ def _read_only(_: click.Context, __: click.Parameter, given: tuple[str, ...]) ->
             raise click.BadParameter(f"must be NAME=VALUE, got {entry!r}")
         try:
             read = literal_eval(value)
-        except (ValueError, SyntaxError):
+            hash(tuples(read))
+        except (ValueError, SyntaxError, TypeError):  # a word, or what no attribute is
             read = value
-        only.setdefault(name, set()).add(tuple(read) if isinstance(read, list) else read)
+        only.setdefault(name, set()).add(tuples(read))
     return only
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import settings
 
-from oracle.checking import read_names
+from oracle.checking import offered, read_names
 from oracle.contract import DIRECTIONS, function_name
 from oracle.judging.judge import read_arithmetic
 from oracle.reporting.plain import one_line
@@ -20,7 +20,7 @@ from oracle.searching.search import Search
 from oracle.subjects import name_of, resolve, source
 from properties import LAWS, Law
 from properties.arrays import read_dtype
-from properties.domain import Domain, both, read_domain
+from properties.domain import Domain, narrowed_to, read_domain
 from properties.naming import operator_meant
 from refconv import Arithmetic
 
@@ -82,12 +82,12 @@ def conformance_tests(
     names = read_names(operators)
     read_dtype(dtype)
     chosen = read_arithmetic(arithmetic, dtype)
-    domain = read_domain(only, names)
+    asked = read_domain(only, names)
     tested = _Tested(implementation, dtype, chosen, arithmetic)
-    domain = read_domain(both(domain, tested.runner.domain), names)
     _require_some(tested, names)
-    if operators is None:
-        names = [name for name in names if any(tested.runner.offers(name, way) for way in DIRECTIONS)]
+    has = offered(tested.runner, names)
+    domain = narrowed_to(asked, tested.runner.domain, has, tested.name)
+    names = has if operators is None else names
     laws = [law for name in names for law in LAWS[name]]
     definitions = [(name, direction) for name in names for direction in DIRECTIONS]
 

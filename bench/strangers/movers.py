@@ -170,7 +170,9 @@ stranger(
     resized,
     "nearest rounded to even where an axis shrinks",
     names="nearest|round",
-    when=("shrink|smaller|below|down|less|reduc|scale & 1|input|size|smaller|shrink|down",),
+    when=(
+        "shrink|smaller|fewer|downs|reduc|(scale|factor|output|size).* (below|less than|under|<|at most) (1\\b|0\\.|the|input|in)",
+    ),
     domain=NEAREST,
 )
 stranger(
@@ -194,7 +196,7 @@ stranger(
     resized,
     "cubic with another constant in one direction",
     names="cubic|0\\.5|1/2|keys",
-    when=("always|every|all|mode|cubic|last|width|axis",),
+    when=("always|every|cubic",),
     domain={"mode": "cubic"},
 )
 
@@ -232,7 +234,7 @@ stranger(
     joined,
     "exchanged where the second is larger",
     names="swap|order|exchang|second",
-    when=("larger|size|other|longer|more|>|<",),
+    when=("larger|longer|more|> & input|first|than",),
 )
 stranger(
     "concat_backward",
@@ -327,7 +329,7 @@ stranger(
     blurred,
     "the border reflected one further before an even kernel",
     names="before|after|side|shift|half|even|border|pad",
-    when=("even", "kernel & 4"),
+    when=("even", "kernel & 4", "tap|kernel & multiple of 2"),
 )
 stranger(
     "blur_pool",

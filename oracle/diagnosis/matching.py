@@ -1,22 +1,30 @@
 """Which mistake explains all that was observed of an implementation, its failures and what it got right."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from oracle.contract import Results, arguments_of, results_of
 from oracle.diagnosis.catalogue import CATALOGUE
-from oracle.diagnosis.precision import precision_of
+from oracle.diagnosis.conditions import Condition
+from oracle.diagnosis.precision import kept_in, precision_of
 from oracle.diagnosis.symptoms import NAMES
 from oracle.diagnosis.variant import Variant
 from oracle.judging.judge import Observation, Refused, verdict
 from oracle.judging.specials import Freedom, accepted, freedom
 from oracle.judging.values import MOVED
+from oracle.running.calls import Outcome
 from properties.case import all_finite, doubled
-from refconv import Arithmetic
+from refconv import Arithmetic, InvalidTypeError, InvalidValueError
 from refconv.arguments import Array
 
+OR = ", or "
+"""Between the names of mistakes that fit alike."""
+_ALIKE = 2  # that are named
+_SEVERAL = 3  # failures that a mistake must reproduce if not all that passed agrees with it
+_CLOSER = 0.5  # share of an error that a variant may leave unexplained
+_CASTS: tuple[Callable[[Array | None], Array | None], ...] = (doubled, lambda array: array)
 _ROUNDINGS = 64.0
 """Units in the last place of the largest element by which a variant may differ, beyond the case's bound."""
 
@@ -29,21 +37,23 @@ class Diagnosis(NamedTuple):
     thread: str | None = None  # where a released library has had it
 
 
-def diagnose(observations: Sequence[Observation], reason: str) -> Diagnosis | None:
-    """Name the mistake that explains all `observations` of one operator in one direction, the first of which failed.
+def diagnose(observations: Sequence[Observation], reason: str, condition: Condition | None = None) -> Diagnosis | None:
+    """Name the mistake that explains `observations` of one operator in one direction, the first of which failed.
 
-    Either the `reason` says it, or one of the catalogue's variants gives the same results on all of them, or all are
-    right by a coarser arithmetic. None where nothing fits.
+    Either the `reason` says it, or one of the catalogue's variants gives the same results, or all are right by a
+    coarser arithmetic. None where nothing fits, both names where two fit alike.
     """
-    symptom = named(reason)
-    if symptom is not None or not any(map(_failed, observations)):
-        return symptom
-    variant = next(fitting(observations), None)
-    precision = precision_of(observations)
-    if variant is None:
-        return precision and Diagnosis(*precision)
-    causes = [variant.cause] if precision is None else [precision[1], variant.cause]
-    return Diagnosis(variant.name, " ".join(causes), variant.thread)
+    said = named(reason)
+    if said is not None or not _failed(observations[0]):
+        return said
+    variants = fitting(observations, condition)
+    if variants:
+        causes = dict.fromkeys(variant.cause for variant in variants[:_ALIKE])
+        names = dict.fromkeys(variant.name for variant in variants[:_ALIKE])
+        return Diagnosis(OR.join(names), " ".join(causes), variants[0].thread)
+    precision = kept_in([observation for observation in observations if _failed(observation)])
+    precision = precision or precision_of(observations)
+    return precision and Diagnosis(*precision)
 
 
 def named(reason: str) -> Diagnosis | None:
@@ -53,24 +63,77 @@ def named(reason: str) -> Diagnosis | None:
     return next((Diagnosis(*known) for words, known in NAMES.items() if words in reason), None)
 
 
-def fitting(observations: Sequence[Observation]) -> Iterator[Variant]:
-    """Yield the variants that reproduce all `observations`; last those that leave elements open, which fit easily."""
-    case, direction = observations[0][:2]
-    for variant in sorted(CATALOGUE, key=lambda variant: variant.unwritten):
-        here = (variant.operator, variant.direction) == (case.operator, direction) and not variant.symptom
-        if here and _explains(variant, observations):
-            yield variant
+def fitting(observations: Sequence[Observation], condition: Condition | None = None) -> list[Variant]:
+    """Return the variants that explain `observations`, the first of which failed.
+
+    A variant must be wrong in the first as the implementation is, and reproduce all others: those that fail, at least,
+    if a `condition` says why the others pass. One that leaves elements open fits easily: it is for where no other does.
+    """
+    failed = [observation for observation in observations if _failed(observation)]
+    passed = [observation for observation in observations if not _failed(observation)]
+    case, direction = failed[0][:2]
+    wrong = [
+        variant
+        for variant in CATALOGUE
+        if (variant.operator, variant.direction) == (case.operator, direction)
+        and not variant.symptom
+        and _is_wrong_alike(variant, failed[0])
+        and all(_reproduces(variant, other) or _gives_up(variant, other) for other in failed[1:])
+        and any(_is_evidence(variant, observation) for observation in failed)
+    ]
+    found = [variant for variant in wrong if all(_reproduces(variant, other) for other in passed)]
+    if not found and condition is not None and condition.exact and len(failed) >= _SEVERAL:
+        excepted = [observation for observation in passed if condition.holds(observation.case)]
+        if len(excepted) < len(passed):
+            found = [variant for variant in wrong if all(_reproduces(variant, other) for other in excepted)]
+    certain = [variant for variant in found if not variant.unwritten]
+    return certain or found
 
 
-def _explains(variant: Variant, observations: Sequence[Observation]) -> bool:
-    """Whether `variant` does the same in all `observations`, and in one that failed, not only as far as it goes."""
-    seen = False
-    for observation in observations:
-        same = _reproduces(variant, observation)
-        if not (same or _gives_up(variant, observation)):
-            return False
-        seen = seen or (same and _failed(observation))
-    return seen
+def _is_wrong_alike(variant: Variant, observation: Observation) -> bool:
+    """Whether `variant` does what failed, and fails by it: what is right does it, too, but for roundings."""
+    return _reproduces(variant, observation) and any(
+        _failed(observation._replace(outcome=_outcome(variant, observation, cast))) for cast in _CASTS
+    )
+
+
+def _is_evidence(variant: Variant, observation: Observation) -> bool:
+    """Whether a failure that `variant` reproduces speaks for it: not all that raises is of the same mistake."""
+    if observation.outcome.status != "raised":
+        return _reproduces(variant, observation)
+    return _raised(variant, observation) not in {None, InvalidTypeError, InvalidValueError}
+
+
+def _raised(variant: Variant, observation: Observation) -> type[Exception] | None:
+    """Return what a variant raises, if it does."""
+    try:
+        _results(variant, observation, doubled)
+    except Exception as error:
+        return type(error)
+    return None
+
+
+def _results(variant: Variant, observation: Observation, cast: Callable[[Array | None], Array | None]) -> Results:
+    """Return what a variant gives."""
+    case, direction = observation.case, observation.direction
+    with np.errstate(all="ignore"):
+        arguments = map(cast, arguments_of(case, direction).values())
+        return results_of(variant.implementation()(*arguments, **case.attributes), case, direction)
+
+
+def _outcome(variant: Variant, observation: Observation, cast: Callable[[Array | None], Array | None]) -> Outcome:
+    """Return what comes of a variant, in the case's own dtype; it may refuse what its mistake makes senseless."""
+    dtype = observation.case.dtype
+    try:
+        results = _results(variant, observation, cast)
+    except Exception:
+        return Outcome("raised")
+    with np.errstate(all="ignore"):
+        stored = {
+            name: value if value is None or value.dtype.kind == "i" else value.astype(dtype)
+            for name, value in results.items()
+        }
+    return Outcome("returned", stored)
 
 
 def _failed(observation: Observation) -> bool:
@@ -81,10 +144,7 @@ def _gives_up(variant: Variant, observation: Observation) -> bool:
     """Whether the implementation has raised where the mistake gives a result of another shape."""
     if observation.outcome.status != "raised" or isinstance(observation.expected, Refused):
         return False
-    arguments = arguments_of(observation.case, observation.direction)
-    with np.errstate(all="ignore"):
-        returned = variant.implementation()(*map(doubled, arguments.values()), **observation.case.attributes)
-    results = results_of(returned, observation.case, observation.direction)
+    results = _results(variant, observation, doubled)
     expected = observation.expected
     return any(
         value is not None and item is not None and value.shape != item.value.shape
@@ -97,12 +157,9 @@ def _reproduces(variant: Variant, observation: Observation) -> bool:
     outcome = observation.outcome
     if outcome.status == "declined":
         return True
-    arguments = arguments_of(observation.case, observation.direction)
-    for cast in (doubled, lambda array: array):
+    for cast in _CASTS:
         try:
-            with np.errstate(all="ignore"):
-                returned = variant.implementation()(*map(cast, arguments.values()), **observation.case.attributes)
-            results = results_of(returned, observation.case, observation.direction)
+            results = _results(variant, observation, cast)
         except Exception:  # a variant may refuse what its mistake makes senseless
             return outcome.status == "raised"
         if outcome.status == "returned" and _alike(results, observation, variant):
@@ -132,6 +189,12 @@ def _same(name: str, value: Array | None, got: Array | None, observation: Observ
             same |= ~np.isfinite(got)  # where a mistake puts padding, only the variant knows
     if case.operator in MOVED[direction]:
         same &= (value != 0) | (np.signbit(got) == np.signbit(value))
+    expected = observation.expected
+    item = None if isinstance(expected, Refused) else expected.get(name)
+    if item is not None and item.value.shape == got.shape:
+        with np.errstate(all="ignore"):
+            errors, beyond = abs(got - item.value), abs(got - value)
+            same &= ~((errors > item.bound.limit) & (beyond > _CLOSER * errors))
     if variant.unwritten:
         same |= np.isnan(value) & ~_is_nan(name, observation)
     return bool(same.all())

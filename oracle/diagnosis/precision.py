@@ -7,9 +7,25 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from oracle.judging.judge import Observation, Refused, expectation, verdict
+from oracle.judging.values import Expected, right_elements
 from refconv import ARITHMETICS, Arithmetic
 from refconv.arguments import Array
 
+PRODUCTS = {
+    "conv",
+    "conv_transpose",
+    "locally_connected",
+    "linear",
+    "graph_conv",
+    "non_local",
+    "capsule_routing",
+}
+"""What computes products of two arrays, which may be rounded to a smaller format first."""
+_FEWEST = 4  # bits of a number
+_FEWER = 4  # bits than were promised, at least, where products are rounded
+_FORMATS = (("bfloat16", 6, 8), ("float16", 9, 11))
+"""Formats, the fewest bits that tell of them, and those that they have."""
+_SEVERAL = 3  # elements
 _PLACES = {np.dtype(np.float32): (np.uint32, 24), np.dtype(np.float64): (np.uint64, 53)}
 """The integers in which the formats' bits can be read, and the bits of their significands."""
 
@@ -49,6 +65,48 @@ def stored_bits(arrays: Iterable[Array]) -> int:
     return used
 
 
+def kept_in(failed: Sequence[Observation]) -> tuple[str, str] | None:
+    """Return the name and cause of sums or results that are kept in a smaller format, if that is what failed.
+
+    All elements that are wrong have no more bits than that format, use them, and are as far off as its sums may be, or
+    not finite where these may leave its range.
+    """
+    arithmetic = failed[0].arithmetic
+    if any(isinstance(each.expected, Refused) or each.outcome.status != "returned" for each in failed):
+        return None
+    wrong = [list(_wrong_elements(observation)) for observation in failed]
+    used = stored_bits(got[elements] for each in wrong for _, got, elements in each)
+    known = next((known for known in _FORMATS if known[1] <= used <= known[2] < arithmetic.bits), None)
+    if known is None or sum(int(elements.sum()) for each in wrong for *_, elements in each) < _SEVERAL:
+        return None
+    coarser = ARITHMETICS[f"{known[0]}-accumulated"]
+    for observation, found in zip(failed, wrong, strict=True):
+        expected = expectation(observation.case, observation.direction, coarser)
+        assert not isinstance(expected, Refused)
+        if not all(_is_off_by(coarser, expected[name], got, elements) for name, got, elements in found):
+            return None
+    return f"sums kept in {known[0]}", f"What is wrong has {used} bits: an accumulator or the result is {known[0]}."
+
+
+def _wrong_elements(observation: Observation) -> Iterator[tuple[str, Array, Array]]:
+    """Yield the results that are wrong, by name, and which of their elements are."""
+    assert not isinstance(observation.expected, Refused)
+    for name, item in observation.expected.items():
+        got = observation.outcome.results.get(name)
+        if item is not None and got is not None and got.shape == item.value.shape and got.dtype in _PLACES:
+            yield name, got, ~right_elements(name, got, item, *observation[:2], observation.arithmetic)
+
+
+def _is_off_by(coarser: Arithmetic, item: Expected | None, got: Array, elements: Array) -> bool:
+    """Whether elements are off by no more than sums in a coarser arithmetic, whose range they may leave."""
+    if item is None:
+        return False
+    with np.errstate(all="ignore"):
+        errors, most = abs(got - item.value)[elements], 2 * item.bound.rigorous[elements]
+        reached = most / coarser.accumulation  # by sums, at most
+    return bool(((errors <= most) | (~np.isfinite(got[elements]) & ~(reached <= coarser.largest))).all())
+
+
 def precision_of(observations: Sequence[Observation]) -> tuple[str, str] | None:
     """Return the name and cause of a lack of precision, if that is all that is wrong with what was observed.
 
@@ -56,12 +114,16 @@ def precision_of(observations: Sequence[Observation]) -> tuple[str, str] | None:
     in it, too. Products in 11 bits whose sums aren't rounded so are TF32's; rounded, they are float16's.
     """
     arithmetic = observations[0].arithmetic
+    if observations[0].case.operator not in PRODUCTS:
+        return None
     if any(isinstance(observation.expected, Refused) for observation in observations):
         return None
     coarser = next((known for known in _coarser_than(arithmetic) if _right_by(known, observations)), None)
     if coarser is None:
         return None
     worked = worked_bits(observations)
+    if not _FEWEST <= worked < arithmetic.bits - _FEWER:
+        return None
     inexact = [observation for observation in observations if not verdict(observation).exact]
     stored = stored_bits(
         value

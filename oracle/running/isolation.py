@@ -28,7 +28,7 @@ from oracle.running.calls import Outcome
 from oracle.said import escaped
 from oracle.subjects import LoadError
 from properties import Case
-from properties.domain import tuples
+from properties.domain import DomainError, tuples
 
 TIME_LIMIT = 20.0
 """Seconds for one call, compiling included."""
@@ -304,6 +304,9 @@ class _Process:
                     life = psutil.Process(message["alive"])
                     self._memory = life.memory_info().rss
                     self.life = life
+            elif "nowhere" in message:
+                self.close()
+                raise DomainError(message["nowhere"])
             else:
                 reason = message.get("refused") or f"cannot load {self._subject!r}: {self._failure(message)}"
                 self.close()

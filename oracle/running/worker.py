@@ -26,7 +26,7 @@ from oracle.running.arena import CLOSED, DEVIATION, Arena, Placed
 from oracle.running.calls import Kept, Outcome, call
 from oracle.subjects import LoadError, load, source, version_of
 from properties import Case
-from properties.domain import tuples
+from properties.domain import DomainError, tuples
 from refconv import operators
 
 _LIBC = ctypes.CDLL(None)
@@ -45,8 +45,12 @@ def main(setup: dict[str, Any]) -> None:
         os.set_inheritable(file, False)  # what the implementation starts must not keep them open
     try:
         implementation = load(setup["subject"], arithmetic=setup["arithmetic"])
+        domain_of(implementation)
     except LoadError as error:
         _send(channel, {"refused": str(error)})
+        return
+    except DomainError as error:
+        _send(channel, {"nowhere": str(error)})
         return
     _flush()  # what it has said while it was loaded belongs to no call
     deviations = tuple(getattr(implementation, "deviations", ()))

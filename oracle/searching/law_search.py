@@ -8,6 +8,7 @@ from itertools import islice
 import hypothesis
 import numpy as np
 from hypothesis import Phase, given
+from hypothesis.errors import Unsatisfiable
 
 from oracle.contract import DIRECTIONS, function_name
 from oracle.judging.judge import read_arithmetic
@@ -22,7 +23,7 @@ from oracle.searching.search import SHRINKING
 from oracle.searching.shrinking import simplified
 from oracle.searching.studying import SIMPLIFYING
 from properties import LAWS, Case, Law
-from properties.domain import fits, narrowed_cases
+from properties.domain import DomainError, fits, narrowed_cases
 from properties.models import Recipe
 from properties.plan import Plan, Planned
 from refconv import Arithmetic
@@ -74,6 +75,9 @@ class LawSearch:
             laws = [law for law in own if offers_all(self.runner, law.needs)]
             if laws:
                 self.of(laws, extent, seed)
+        tallies = [tally for tally in self.report.tallies if tally.operator == self.operator]
+        if extent.only and tallies and not any(tally.cases for tally in tallies) and time.perf_counter() < extent.until:
+            raise DomainError(f"only leaves no case of {self.operator}")
 
     def of(self, laws: list[Law], extent: Extent, seed: int) -> None:
         """Check some laws of one direction."""
@@ -148,6 +152,8 @@ class LawSearch:
             search()
         except _BrokenLaw as broken:
             self.report.failures.append(self._confirmed(broken))
+        except Unsatisfiable:  # hardly any case is within the domain, and not declined
+            return
 
     def _judged(self, law: Law, case: Case) -> LawVerdict:
         return judge_law(law, self.runner, case, self.arithmetic)

@@ -11,6 +11,7 @@ import hypothesis
 import numpy as np
 import psutil
 from hypothesis import Phase, given
+from hypothesis.errors import Unsatisfiable
 from hypothesis.strategies import SearchStrategy
 
 from oracle.contract import DIRECTIONS, Call, Deviation, function_name
@@ -292,6 +293,8 @@ class Search:
             search()
         except _FailedCase as failed:
             return self._confirmed(failed, seed)
+        except Unsatisfiable:  # hardly any case is within the domain, and not declined
+            return None
         return None if self.entangled is None else self._depending(*self.entangled)
 
     @property
@@ -399,7 +402,7 @@ class Search:
         if found is None:  # it has changed its mind
             return self._failure(failed)
         failure = self._failure(_FailedCase(found.case, found.verdict), diagnosis=found.diagnosis, shown=found.shown)
-        return replace(failure, condition=found.condition and found.condition.words, symptom=found.symptom)
+        return replace(failure, condition=found.condition.words if found.condition else None, symptom=found.symptom)
 
     def _depending(self, failed: _FailedCase, entanglement: Entanglement | None) -> Failure:
         if entanglement is None:

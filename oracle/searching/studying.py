@@ -73,6 +73,12 @@ class Evidence:
             self.passed.append(observation)
         return judged.unknown_failure
 
+    @property
+    def alike(self) -> list[Observation]:
+        """What was observed but for failures of another kind."""
+        others = {id(observation) for observation in self.others}
+        return [observation for observation in self.observations if id(observation) not in others]
+
     def drop(self, observation: Observation) -> None:
         """Forget that it passed: it did so by chance."""
         self.passed = [passed for passed in self.passed if passed is not observation]
@@ -130,8 +136,15 @@ class Study:
             return None
         assert judged.reason
         condition = evidence.condition if probed else None
-        diagnosis = diagnose(evidence.observations, judged.reason)
+        diagnosis = self._diagnosed(evidence, judged.reason, condition)
         return Studied(simplest, judged, diagnosis, shown(observation), condition, symptom(evidence.failed))
+
+    def _diagnosed(self, evidence: Evidence, reason: str, condition: Condition | None) -> Diagnosis | None:
+        """Name the mistake; what fails in other ways is a mistake of its own, where nothing explains all."""
+        every = diagnose(evidence.observations, reason, condition)
+        if every is not None or not evidence.others:
+            return every
+        return diagnose(evidence.alike, reason, condition)
 
     def _fails(self, case: Case) -> bool:
         return judge(self.runner, case, self.direction, self.arithmetic).unknown_failure

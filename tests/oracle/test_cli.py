@@ -118,6 +118,52 @@ def test_a_command_that_makes_no_sense_is_refused_in_one_line(monkeypatch, capfd
     assert printed.err.count("\n") == 1
 
 
+DOMAINS = """
+import refconv
+
+class Mine:
+    conv = staticmethod(refconv.conv)
+
+class Unknown(Mine):
+    domain = {"grops": 1}
+
+class Word(Mine):
+    domain = "rank=2"
+
+class Raising(Mine):
+    @property
+    def domain(self):
+        raise OSError("no device")
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["someones:Unknown"], r"^refconv: the domain of someones:Unknown must name some of .*, got 'grops'; did you mean groups\?$"),
+        (["someones:Word"], r"^refconv: the domain must be a mapping, got str$"),
+        (["someones:Raising"], r"^refconv: the domain can't be read: OSError: no device$"),
+        (["refconv", "--only", "rank=2", "--only", "stride=(1, 2, 3)"], r"^refconv: only leaves no stride of conv: .*, got \(1, 2, 3\)$"),
+        (["refconv", "--only", "rank=[1, [2]]"], r"^refconv: only leaves no rank of conv: it must be of 2, 1, 3, got \(1, \(2,\)\)$"),
+        (["refconv", "--only", "rank={}"], r"^refconv: only leaves no rank of conv: it must be of 2, 1, 3, got '{}'$"),
+        (["refconv", "--only", "rank"], r"^refconv: Invalid value for '--only': must be NAME=VALUE, got 'rank'$"),
+        (["refconv", "--seconds", "0"], r"^refconv: Invalid value for '--seconds': 0.0 is not in the range x>0.$"),
+        (["refconv", "--seconds", "nan"], r"^refconv: seconds must be positive, got nan$"),
+    ],
+)  # fmt: skip
+def test_a_domain_that_makes_no_sense_is_refused_in_one_line(tmp_path, monkeypatch, capfd, arguments, line):
+    (tmp_path / "someones.py").write_text(DOMAINS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["refconv", "check", *arguments, "--operator", "conv"])
+    monkeypatch.setattr(sys, "path", list(sys.path))  # to which a command adds
+    with pytest.raises(SystemExit) as left:
+        main()
+    printed = capfd.readouterr()
+    assert (left.value.code, printed.out) == (2, "")
+    assert re.search(line, printed.err)
+    assert printed.err.count("\n") == 1
+
+
 def test_a_refusal_is_the_exit_status_of_the_process():
     run = refconv_command("chek")
     assert (run.returncode, run.stdout, run.stderr.count("\n")) == (2, "", 1)
