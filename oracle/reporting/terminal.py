@@ -111,6 +111,8 @@ def _failure(failure: Failure, console: Console) -> Iterator[RenderableType]:
     for label, (_, text) in zip(labels, words.about(failure), strict=True):
         yield Text.assemble(head, (label, "bold"), text.replace("\n", f"\n{_INDENT}"))
         head = Text()
+    if failure.details:
+        yield Text(f"\n{indent(failure.details, _INDENT)}\n")
     yield Text(f"{failure.case!r}\n")
     if failure.shown:
         width = console.width if console.is_terminal else _ANY_WIDTH

@@ -87,7 +87,12 @@ def make_full(failure, deviation):
         report.failures = [
             failure(relu(2, 1, 3, 4), shown=shown((2, 1, 3, 4), [5, 17]), **named),
             failure(relu(2, 1, 3, 4), threshold="fails from channels in 65 on; 64 passes"),
-            failure(operator="conv", direction="backward", reason="raised ValueError: no\nsecond line"),
+            failure(
+                operator="conv",
+                direction="backward",
+                reason="raised ValueError: no\nsecond line",
+                details="ValueError: no\n  File 'mine.py'",
+            ),
             failure(operator="add", law="linear", statement="f(a + b) = f(a) + f(b)\nfor it is a sum."),
         ]
         report.deviations = [(deviation(), 4, 2), (deviation(reason="never seen"), 3, 0)]

@@ -40,6 +40,7 @@ def test_a_failure_has_the_diagnosis_the_arrays_and_the_script(full):
         assert f"\n{said}" in first
     assert first.endswith("print(1)\nprint(2)")
     assert "fails from channels in 65 on" in second
+    assert "ValueError: no\n  File 'mine.py'" in read(full).find(".//testcase[@name='conv backward']/failure").text
 
 
 def test_all_failures_of_a_direction_are_in_one_element_for_readers_look_at_one(full):

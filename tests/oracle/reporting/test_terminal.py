@@ -38,6 +38,7 @@ relu(input[2, 1, 3, 4])
     input [2, 1, 3, 4] = [[[[""" in str(full)
     assert "\n    print(1)\n    print(2)\n" in str(full)
     assert "\nadd forward: breaks the law: linear\n" in str(full)
+    assert "\n    ValueError: no\n      File 'mine.py'\n" in str(full)
     assert "\nconv backward: raised ValueError: no\n    second line\n" in str(full)  # which can't pose as the oracle's
 
 
