@@ -15,6 +15,7 @@ from hypothesis.strategies import SearchStrategy
 
 from oracle.contract import DIRECTIONS, Call, Deviation, function_name
 from oracle.diagnosis import Diagnosis, named
+from oracle.diagnosis.symptoms import WAVERS
 from oracle.judging.judge import Verdict, judge, read_arithmetic
 from oracle.reporting.files import REFUSES
 from oracle.reporting.report import Failure, Report, Tally
@@ -24,6 +25,7 @@ from oracle.searching.descent import Descent
 from oracle.searching.drawing import fingerprint, searching
 from oracle.searching.entanglement import Entanglement, disentangled
 from oracle.searching.extent import Extent
+from oracle.searching.repeating import wavering
 from oracle.searching.siblings import Sibling, Siblings
 from oracle.searching.studying import Study
 from properties import Case, contradiction, contradictory_cases, refilled
@@ -60,6 +62,11 @@ class _FailedCase(Exception):  # noqa: N818  # carries a case through Hypothesis
         super().__init__(verdict.reason)
         self.case = case
         self.verdict = verdict
+
+    @property
+    def call(self) -> Call:
+        """The case with its direction."""
+        return self.case, self.verdict.direction
 
 
 class Search:
@@ -347,10 +354,11 @@ class Search:
         if len(calls) > 1:
             self.runner.renew()
             alone = judge(self.runner, case, judged.direction, self.arithmetic)
-            if not alone.unknown_failure:
+            wavers = None if alone.unknown_failure else wavering(self.runner, *failed.call, self.arithmetic)
+            if not alone.unknown_failure and wavers is None:
                 self.entangled = failed, disentangled(self.runner, calls, self.arithmetic, ended=judged.ended)
                 return
-            failed = _FailedCase(case, alone)
+            failed = _FailedCase(case, wavers or alone)
         self.first = failed
         self.failing[fingerprint(self.drawn)] = failed
         self.until = time.perf_counter() + SHRINKING
@@ -385,6 +393,9 @@ class Search:
             again = judge(self.runner, failed.case, failed.verdict.direction, self.arithmetic)
             if again.unknown_failure:
                 return self._studied(_FailedCase(failed.case, again), seed)
+        wavers = wavering(self.runner, *self.first.call, self.arithmetic)
+        if wavers is not None:
+            return self._failure(_FailedCase(self.first.case, wavers), WAVERS, named(WAVERS))
         return self._failure(self.first, " (not reproducible: the same case passed when it was run again)")
 
     def _studied(self, failed: _FailedCase, seed: int) -> Failure:
@@ -395,7 +406,9 @@ class Search:
         probed = (self.operator, self.report.dtype, seed) if self.law == _LAW else None
         found = study.of(failed.case, self.first.case, probed)
         if found is None:  # it has changed its mind
-            return self._failure(failed)
+            return self._failure(failed, diagnosis=named(failed.verdict.reason or ""))
+        if found.wavers:
+            return self._failure(_FailedCase(found.case, found.verdict), WAVERS, found.diagnosis, found.shown)
         failure = self._failure(_FailedCase(found.case, found.verdict), diagnosis=found.diagnosis, shown=found.shown)
         return replace(failure, condition=found.condition.words if found.condition else None, symptom=found.symptom)
 
