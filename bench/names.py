@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import click
 
-from bench.scoring import counted, nothing_remembered, studied
+from bench.scoring import nothing_remembered, studied
 from bench.strangers import STRANGERS, Stranger, says
 
 VERDICTS = ("right name", "right condition", "symptom only", "nothing said", "wrong name", "not found", "to be read")
@@ -104,12 +104,15 @@ def _all(faults: Path | None) -> list[Mistake]:
     return [of_stranger(stranger) for stranger in STRANGERS] if faults is None else list(of_faults(faults))
 
 
-def scorecard(said: Sequence[Told]) -> Iterator[str]:
-    """Yield what is printed: each mistake, and the shares."""
-    for one in said:
-        yield f"{one.verdict:15} {one.key}  ({one.seconds:.1f} s)"
-        parts = (("name", one.name), ("when", one.condition), ("what", one.symptom))
-        yield from (f"{'':15}   {part}: {words}" for part, words in parts if words)
+def row(one: Told) -> Iterator[str]:
+    """Yield what is printed of one check."""
+    yield f"{one.verdict:15} {one.key}  ({one.seconds:.1f} s)"
+    parts = (("name", one.name), ("when", one.condition), ("what", one.symptom))
+    yield from (f"{'':15}   {part}: {words}" for part, words in parts if words)
+
+
+def totals(said: Sequence[Told]) -> Iterator[str]:
+    """Yield what is printed of all checks."""
     counts = Counter(one.verdict for one in said)
     yield ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
     times = [one.seconds for one in said if one.verdict != "not found"]
@@ -152,9 +155,11 @@ def main(context: click.Context, part: str, seeds: int, examples: int | None, fa
     """Measure whether reports call mistakes of another hand by a right name, and say rightly when they show."""
     numbers = [number for number, mistake in enumerate(_all(faults)) if part in mistake.key]
     tries = [(number, seed) for number in numbers for seed in range(seeds)]
-    said = list(counted(_told(tries, jobs, faults, examples), len(tries), "checks"))
-    for line in scorecard(said):
-        click.echo(line)
+    said = []
+    for one in _told(tries, jobs, faults, examples):
+        said.append(one)
+        click.echo("\n".join(row(one)))
+    click.echo("\n".join(totals(said)))
     right, wrong = shares(said)
     context.exit(0 if right >= LEAST_RIGHT and wrong <= MOST_WRONG else 1)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 import hypothesis
@@ -22,7 +22,7 @@ import oracle
 from bench.honest import HONEST
 from bench.honest.cases import small_kernels
 from bench.law_power import law_score, lawcard
-from bench.scoring import counted, nothing_remembered, studied
+from bench.scoring import nothing_remembered, studied
 from oracle.diagnosis import CATALOGUE, Variant
 from oracle.diagnosis.planted import name_of, planted
 from properties import Case
@@ -262,15 +262,15 @@ def power_command(
     if laws:
         with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
             found = pool.map(partial(law_score, examples=examples), numbers)
-            for part in lawcard(list(counted(found, len(numbers), "variants"))):
+            for part in lawcard(list(_told(found, len(numbers), "variants"))):
                 console.print(part)
         return 0
     names = list(HONEST) if honest else []
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         scores = list(
-            counted(pool.map(partial(score, seeds=seeds, examples=examples), numbers), len(numbers), "variants")
+            _told(pool.map(partial(score, seeds=seeds, examples=examples), numbers), len(numbers), "variants")
         )
-        alarms = list(counted(pool.map(partial(alarm, examples=honest), names), len(names), "correct implementations"))
+        alarms = list(_told(pool.map(partial(alarm, examples=honest), names), len(names), "correct implementations"))
         precisions = list(pool.map(partial(precision, seeds=tellings), PRECISIONS)) if tellings else []
     for part in scorecard(scores, alarms, precisions, seeds):
         console.print(part)
@@ -278,3 +278,11 @@ def power_command(
     quiet = not any(heard.failures for heard in alarms)
     told = all(precision.told == precision.seeds for precision in precisions)
     return 0 if all_found and quiet and told else 1
+
+
+def _told(results: Iterable[Any], total: int, what: str) -> Iterator[Any]:
+    """Say now and then how far it is."""
+    for number, result in enumerate(results, start=1):
+        if number % 20 == 0 or number == total:
+            click.echo(f"{number} of {total} {what}", err=True)
+        yield result

@@ -1,16 +1,13 @@
-"""What measurements of the oracle have in common: checks that begin afresh, timed, and word of how far it is."""
+"""What measurements of the oracle have in common: checks that begin afresh, and are timed."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
-import click
 from hypothesis import settings
 
 import oracle
-
-_T = TypeVar("_T")
 
 
 @contextmanager
@@ -34,11 +31,3 @@ def studied(subject: Callable[[], object], operators: Iterable[str], **options: 
         search = time.perf_counter() - began
     report = oracle.check(subject(), operators, **options)
     return report, max(report.seconds - search, 0.0)
-
-
-def counted(results: Iterable[_T], total: int, what: str) -> Iterator[_T]:
-    """Say now and then how far it is."""
-    for number, result in enumerate(results, start=1):
-        if number % 20 == 0 or number == total:
-            click.echo(f"{number} of {total} {what}", err=True)
-        yield result

@@ -7,16 +7,17 @@ from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
 
+from oracle.contract import DIRECTIONS
 from oracle.judging.judge import read_arithmetic
 from oracle.reporting.report import Report
 from oracle.running.isolation import MEMORY_LIMIT, TIME_LIMIT, Isolated
 from oracle.running.runner import InProcess, Runner
-from oracle.searching.extent import Extent
+from oracle.searching.extent import FAILURES, Extent
 from oracle.searching.law_search import LawSearch
 from oracle.searching.search import Search
 from oracle.subjects import name_of, resolve, source
 from properties.arrays import read_dtype
-from properties.domain import Domain, both, read_domain
+from properties.domain import Domain, narrowed_to, read_domain
 from properties.layers import layers
 from properties.naming import by_domain, meant
 from refconv import operators as table
@@ -40,6 +41,8 @@ def check(
     time_limit: float = TIME_LIMIT,
     memory_limit: int = MEMORY_LIMIT,
     shrink: bool = True,
+    failures: int = FAILURES,
+    specials: bool = True,
     progress: Progress | None = None,
 ) -> Report:
     """Check an implementation against the reference over generated cases.
@@ -86,6 +89,11 @@ def check(
         Bytes that one call may add to what its process takes, if isolated.
     shrink : bool
         Make what fails smaller, and find out which mistake it is; without, the first case that fails is reported.
+    failures : int
+        How many failures are looked into in each direction of an operator, at most. Those of one mistake, or with the
+        same condition and symptom, are reported as one.
+    specials : bool
+        Also check cases with NaN, infinities and the like, which the report has in a row of their own.
     progress : callable, optional
         Called as ``progress(report)`` after each case, with the report so far.
 
@@ -102,7 +110,7 @@ def check(
         For a name that can't be loaded.
     """
     names = read_names(operators)
-    for name, number in {"examples": examples, "largest": largest}.items():
+    for name, number in {"examples": examples, "largest": largest, "failures": failures}.items():
         if number is not None and number < 1:
             raise ValueError(f"{name} must be at least 1, got {number}")
     if seconds is not None and not seconds > 0:
@@ -114,7 +122,7 @@ def check(
     runner = runner_of(implementation, arithmetic, isolate, time_limit, memory_limit)
     with contextlib.closing(runner):
         layers(names[0], Extent(examples, largest).largest)  # which are kept, while a process of its own loads
-        domain = read_domain(both(asked, {**runner.domain}), names) if runner.domain else asked
+        domain = narrowed_to(asked, runner.domain, offered(runner, names), name_of(implementation))
         report = Report(
             name_of(implementation), runner.version, dtype, chosen.name, examples, seed, laws=laws, only=domain
         )
@@ -129,7 +137,7 @@ def check(
             if seconds is not None:
                 now = time.perf_counter()
                 until = now + max(began + seconds - now, 0) / (len(names) - number)
-            extent = Extent(examples, largest, domain, until)
+            extent = Extent(examples, largest, domain, until, specials, failures)
             if laws:
                 LawSearch(runner, name, chosen, report, step, shrink=shrink).run(extent, seed)
             else:
@@ -147,6 +155,11 @@ def read_names(operators: Iterable[str] | None) -> list[str]:
         got = f"{', '.join(map(repr, unknown)) or 'none'}{meant(unknown, by_domain)}"
         raise ValueError(f"operators must be of {', '.join(table)}, got {got}")
     return names
+
+
+def offered(runner: Runner, names: Iterable[str]) -> list[str]:
+    """Return those of the operators that a runner's implementation has in some direction."""
+    return [name for name in names if any(runner.offers(name, direction) for direction in DIRECTIONS)]
 
 
 def runner_of(

@@ -7,6 +7,7 @@ import time
 from ast import literal_eval
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from textwrap import indent
 from typing import Any
@@ -17,14 +18,17 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from oracle.checking import check
 from oracle.replay import replay
-from oracle.reporting.files import keep
+from oracle.reporting.files import keep_all
+from oracle.reporting.plain import one_line, plain
 from oracle.reporting.report import Failure, Report
-from oracle.reporting.terminal import show
+from oracle.reporting.terminal import WIDTH, show, show_verdict
 from oracle.running.isolation import MEMORY_LIMIT, TIME_LIMIT
+from oracle.searching.extent import FAILURES
 from oracle.subjects import ADAPTERS, LoadError
 from properties import LAWS
 from properties.arrays import DTYPES
 from properties.cli import OPERATOR
+from properties.domain import tuples
 from properties.naming import by_option, meant
 from refconv import ARITHMETICS, operators
 from refconv.choices import Known
@@ -57,9 +61,10 @@ def _read_only(_: click.Context, __: click.Parameter, given: tuple[str, ...]) ->
             raise click.BadParameter(f"must be NAME=VALUE, got {entry!r}")
         try:
             read = literal_eval(value)
-        except (ValueError, SyntaxError):
+            hash(tuples(read))
+        except (ValueError, SyntaxError, TypeError):  # a word, or what no attribute is
             read = value
-        only.setdefault(name, set()).add(tuple(read) if isinstance(read, list) else read)
+        only.setdefault(name, set()).add(tuples(read))
     return only
 
 
@@ -151,6 +156,22 @@ _subject = click.argument("subject", shell_complete=_known_subjects)
 @click.option(
     "--laws", is_flag=True, help="Check laws in place of the definition: identities that need no reference value."
 )
+@click.option(
+    "--failures",
+    type=click.IntRange(min=1),
+    default=FAILURES,
+    show_default=True,
+    metavar="N",
+    help="Failures to look into in each direction of an operator, at most.",
+)
+@click.option(
+    "--specials/--no-specials", default=True, show_default=True,
+    help="Also check cases with NaN, infinities and the like, which have a row of their own.",
+)  # fmt: skip
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Also list each known deviation, and all functions that are absent."
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print the verdict alone, and each failure in a line.")
 @_running
 @click.option("--json", "to_json", **WRITTEN, help="Write the report as JSON.")
 @click.option("--junit", "to_junit", **WRITTEN, help="Write the report as JUnit XML.")
@@ -170,6 +191,10 @@ def check_command(
     largest: int | None,
     seed: int,
     laws: bool,
+    failures: int,
+    specials: bool,
+    verbose: bool,
+    quiet: bool,
     isolate: bool,
     time_limit: float,
     memory_limit: float,
@@ -183,11 +208,13 @@ def check_command(
     SUBJECT is an adapter (torch, torch@cuda), refconv itself, or package.module[:object], which is looked for in the
     current folder, too. Cases are the layers of networks, then all triples of classes (see the docs), then random ones.
     """
+    if verbose and quiet:
+        raise click.UsageError("--verbose and --quiet exclude each other")
     sys.path.append(os.getcwd())  # last, so that a checkout of PyTorch, say, does not shadow PyTorch
     names = list(dict.fromkeys(chosen)) or list(operators)
     saved = _Saved({"to_json": to_json, "to_junit": to_junit, "to_html": to_html}, folder)
     status = 130
-    with terminated() as insist, _progress(names) as progress:
+    with terminated() as insist, _progress(names, quiet=quiet) as progress:
 
         def step(report: Report) -> None:
             insist()
@@ -206,6 +233,8 @@ def check_command(
                 seed=seed,
                 arithmetic=arithmetic,
                 laws=laws,
+                failures=failures,
+                specials=specials,
                 isolate=isolate,
                 time_limit=time_limit,
                 memory_limit=int(memory_limit * 2**30),
@@ -213,7 +242,7 @@ def check_command(
             )
             status = 0 if report.passed else 1
         except LoadError as error:
-            raise NotLoadedError(str(error)) from error
+            raise NotLoadedError(one_line(str(error))) from error
         except ValueError as error:
             raise click.UsageError(str(error)) from error
         except KeyboardInterrupt as interrupt:
@@ -221,9 +250,12 @@ def check_command(
                 raise
             report = saved.report
             status = interrupt.args[0] if interrupt.args else status
-    console = Console()
-    show(report, console if console.is_terminal else Console(width=120))
-    for failure, file in saved.all_of(report):
+    kept = saved.all_of(report)
+    if quiet:
+        show_verdict(report, _console())
+        return status
+    show(report, _console(), verbose=verbose)
+    for failure, file in kept:
         click.echo(f"{failure.operator} {failure.direction} is kept: refconv replay {file} {subject}")
     return status
 
@@ -247,12 +279,14 @@ def replay_command(
             memory_limit=int(memory_limit * 2**30),
         )
     except LoadError as error:
-        raise NotLoadedError(str(error)) from error
+        raise NotLoadedError(one_line(str(error))) from error
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     console = Console(highlight=False, markup=False, soft_wrap=True)
     for (call, direction), verdict in judged:
-        console.print(f"{call!r} {direction}: {verdict.status}" + (f": {verdict.reason}" if verdict.reason else ""))
+        console.print(
+            f"{call!r} {direction}: {verdict.status}" + (f": {plain(verdict.reason)}" if verdict.reason else "")
+        )
     return 1 if any(verdict.status == "failed" for _, verdict in judged) else 0
 
 
@@ -269,6 +303,14 @@ def laws_command(names: tuple[str, ...]) -> int:
             console.print(indent(law.text, "    "), soft_wrap=True)
             console.print()
     return 0
+
+
+def _console() -> Console:
+    """Return what is printed on: a terminal in its width; what the encoding lacks is escaped."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDTH)
 
 
 class _Saved:
@@ -295,7 +337,7 @@ class _Saved:
             if path is not None:
                 getattr(report, write)(path)
         try:
-            return [(failure, keep(self._folder, report.subject, failure)) for failure in report.failures]
+            return keep_all(self._folder, report.subject, report.failures)
         except OSError as error:
             click.echo(f"refconv: failing cases can't be kept: {error}", err=True)
             return []
@@ -329,14 +371,14 @@ def terminated() -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def _progress(names: list[str]) -> Iterator[Callable[[Report], None]]:
+def _progress(names: list[str], *, quiet: bool) -> Iterator[Callable[[Report], None]]:
     """Show how far the check is: a bar on a terminal, elsewhere a line for each operator."""
     console = Console(stderr=True)
     if not console.is_terminal:
         told: set[str] = set()
 
         def tell(report: Report) -> None:
-            if report.tallies[-1].operator not in told:
+            if not quiet and report.tallies[-1].operator not in told:
                 told.add(report.tallies[-1].operator)
                 click.echo(f"checking {report.tallies[-1].operator}", err=True)
 

@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import settings
 
-from oracle.checking import read_names
+from oracle.checking import offered, read_names
 from oracle.contract import DIRECTIONS, function_name
 from oracle.judging.judge import read_arithmetic
+from oracle.reporting.plain import one_line
 from oracle.reporting.report import Report
 from oracle.running.runner import InProcess, offers_all
 from oracle.searching.drawing import by_seed_alone
-from oracle.searching.extent import Extent
+from oracle.searching.extent import FAILURES, Extent
 from oracle.searching.law_search import LawSearch
 from oracle.searching.search import Search
 from oracle.subjects import name_of, resolve, source
 from properties import LAWS, Law
 from properties.arrays import read_dtype
-from properties.domain import Domain, both, read_domain
+from properties.domain import Domain, narrowed_to, read_domain
 from properties.naming import operator_meant
 from refconv import Arithmetic
 
@@ -37,6 +38,8 @@ def conformance_tests(
     *,
     arithmetic: str | None = None,
     only: Domain | None = None,
+    failures: int = FAILURES,
+    specials: bool = True,
 ) -> type:
     """Return a class of tests: ``TestMine = oracle.conformance_tests(mine)``.
 
@@ -63,6 +66,8 @@ def conformance_tests(
         One of ``refconv.ARITHMETICS``, by whose error bounds to judge; by default that of `dtype`.
     only : mapping, optional
         A domain, as :func:`oracle.check` takes it.
+    failures, specials
+        As for :func:`oracle.check`.
 
     Returns
     -------
@@ -81,12 +86,12 @@ def conformance_tests(
     names = read_names(operators)
     read_dtype(dtype)
     chosen = read_arithmetic(arithmetic, dtype)
-    domain = read_domain(only, names)
+    asked = read_domain(only, names)
     tested = _Tested(implementation, dtype, chosen, arithmetic)
-    domain = read_domain(both(domain, tested.runner.domain), names)
     _require_some(tested, names)
-    if operators is None:
-        names = [name for name in names if any(tested.runner.offers(name, way) for way in DIRECTIONS)]
+    has = offered(tested.runner, names)
+    domain = narrowed_to(asked, tested.runner.domain, has, tested.name)
+    names = has if operators is None else names
     laws = [law for name in names for law in LAWS[name]]
     definitions = [(name, direction) for name in names for direction in DIRECTIONS]
 
@@ -103,7 +108,7 @@ def conformance_tests(
                 request,
                 lambda report, examples, seed: Search(
                     tested.runner, operator, chosen, report, _nothing, directions=[direction]
-                ).run(Extent(examples, only=domain), seed),
+                ).run(Extent(examples, only=domain, specials=specials, failures=failures), seed),
             )
 
         @pytest.mark.parametrize("law", [tested.param((law,), law.needs, _law_id(law)) for law in laws])
@@ -132,7 +137,7 @@ class _Tested:
     """An implementation, and how it is tested."""
 
     def __init__(self, implementation: Any, dtype: str, arithmetic: Arithmetic, named: str | None) -> None:
-        self.name = name_of(implementation)
+        self.name = one_line(name_of(implementation))
         self.dtype = dtype
         self.arithmetic = arithmetic
         self.runner = InProcess(resolve(implementation, named), source(implementation, named))

@@ -11,7 +11,7 @@ import numpy as np
 
 from oracle.said import line_of, said_by
 from properties import Case
-from properties.domain import alternatives
+from properties.domain import DomainError, alternatives
 from refconv.arguments import Array
 
 DIRECTIONS = ("forward", "backward")
@@ -75,8 +75,18 @@ def function_of(implementation: object, operator: str, direction: str) -> Callab
 
 
 def domain_of(implementation: object) -> dict[str, frozenset[Any]]:
-    """Return the part of all calls that an implementation says it is for: its attribute `domain`, all by default."""
-    return alternatives(getattr(implementation, "domain", None) or {})
+    """Return the part of all calls that an implementation says it is for: its attribute `domain`, all by default.
+
+    Raises
+    ------
+    DomainError
+        For one that is no domain, or can't be read.
+    """
+    try:
+        own = getattr(implementation, "domain", None)
+    except Exception as error:  # it may be a property
+        raise DomainError(f"the domain can't be read: {type(error).__name__}: {said_by(error)}") from error
+    return alternatives({} if own is None else own, "the domain")
 
 
 def arguments_of(case: Case, direction: str) -> Results:

@@ -26,39 +26,72 @@ class DomainError(ValueError):
     """A domain that names what isn't known, or leaves nothing."""
 
 
-def read_domain(only: Domain | None, names: Iterable[str]) -> dict[str, frozenset[Any]]:
+def read_domain(only: Domain | None, names: Iterable[str], said: str = "only") -> dict[str, frozenset[Any]]:
     """Return the alternatives of each entry of `only`; each must be known of some operator of `names`.
 
     Raises
     ------
     DomainError
-        For a name that none of the operators has, or no alternatives.
+        For a name that none of the operators has, or no alternatives: `said` is what the message calls the domain.
     """
     names = list(names)
-    read = alternatives(only or {})
-    known = sorted({word for operator in names for word in words_of(operator)})
-    for name, values in read.items():
-        if name not in known:
-            raise DomainError(f"only must name some of {', '.join(known)}, got {name!r}{did_you_mean(name, known)}")
-        if not values:
-            raise DomainError(f"only must leave some {name}, got none")
+    read = alternatives(only or {}, said)
+    _require_known(read, names, said)
     for operator in names:
-        allowed_classes(MODELS[operator], read)
+        allowed_classes(MODELS[operator], read, said)
     return read
 
 
-def alternatives(domain: Domain) -> dict[str, frozenset[Any]]:
+def narrowed_to(
+    asked: Mapping[str, frozenset[Any]], own: Domain, names: Iterable[str], whose: str
+) -> dict[str, frozenset[Any]]:
+    """Return what is in both a domain that is asked for and an implementation's own, which offers `names`.
+
+    Its own is of all that it is for, so it may name what operators have that aren't asked for.
+
+    Raises
+    ------
+    DomainError
+        Where its own makes no sense, or there is nothing in both.
+    """
+    said = f"the domain of {whose}"
+    read = alternatives(own, said)
+    _require_known(read, operators, said)
+    for name in asked.keys() & read.keys():
+        if not asked[name] & read[name]:
+            raise DomainError(
+                f"only must leave some {name} of {said}, {_listed(read[name])}, got {_listed(asked[name])}"
+            )
+    for operator in names:
+        allowed_classes(MODELS[operator], read, said)
+    return both(asked, read)
+
+
+def _require_known(read: Mapping[str, frozenset[Any]], names: Iterable[str], said: str) -> None:
+    known = sorted({word for operator in names for word in words_of(operator)})
+    for name, values in read.items():
+        if name not in known:
+            raise DomainError(f"{said} must name some of {', '.join(known)}, got {name!r}{did_you_mean(name, known)}")
+        if not values:
+            raise DomainError(f"{said} must leave some {name}, got none")
+
+
+def _listed(values: Iterable[object]) -> str:
+    return ", ".join(sorted(map(repr, values)))
+
+
+def alternatives(domain: Domain, said: str = "a domain") -> dict[str, frozenset[Any]]:
     """Return the values of each entry of a domain: those of a set, or the one that is given."""
     if not isinstance(domain, Mapping):
-        raise DomainError(f"a domain must be a mapping, got {type(domain).__name__}")
-    return {name: _alternatives(name, given) for name, given in domain.items()}
+        raise DomainError(f"{said} must be a mapping, got {type(domain).__name__}")
+    return {name: _alternatives(name, given, said) for name, given in domain.items()}
 
 
-def _alternatives(name: str, given: object) -> frozenset[Any]:
+def _alternatives(name: str, given: object, said: str) -> frozenset[Any]:
     try:
         return frozenset(given if isinstance(given, set | frozenset) else [tuples(given)])
     except TypeError as error:
-        raise DomainError(f"a domain's {name} must be a value, or a set of them, got {given!r}") from error
+        raise DomainError(f"{said} must have a value for {name}, or a set of them, got {given!r}") from error
 
 
 def both(one: Mapping[str, frozenset[Any]], other: Mapping[str, frozenset[Any]]) -> dict[str, frozenset[Any]]:
@@ -77,7 +110,7 @@ def tuples(value: object) -> Any:
     return tuple(map(tuples, value)) if isinstance(value, list | tuple) else value
 
 
-def allowed_classes(model: Model, only: Mapping[str, frozenset[Any]]) -> dict[str, set[str]]:
+def allowed_classes(model: Model, only: Mapping[str, frozenset[Any]], said: str = "only") -> dict[str, set[str]]:
     """Return, for each feature that `only` restricts, the classes that have a value that it allows.
 
     Raises
@@ -94,14 +127,13 @@ def allowed_classes(model: Model, only: Mapping[str, frozenset[Any]]) -> dict[st
             known.name
             for known in feature.classes
             for value in alternatives
-            if known.name == str(value) or any(_has(known, form, chosen) for form, chosen in _forms(value, only))
+            if known.name == str(value) or any(_has(known, *form) for form in _forms(value, only, model))
         }
         if not found:
             classes = [known.name for known in feature.classes]
-            values = ", ".join(sorted(map(repr, alternatives)))
             hint = "".join(did_you_mean(value, classes) for value in alternatives if isinstance(value, str))
-            rule = f"it must be of {', '.join(classes)}, got {values}{hint}"
-            raise DomainError(f"only leaves no {name} of {model.operator}: {rule}")
+            rule = f"it must be of {', '.join(classes)}, got {_listed(alternatives)}{hint}"
+            raise DomainError(f"{said} leaves no {name} of {model.operator}: {rule}")
         allowed[feature.name] = found
     return allowed
 
@@ -114,10 +146,12 @@ def _has(known: Class, value: Any, chosen: dict[str, Any]) -> bool:
         return False
 
 
-def _forms(value: Any, only: Mapping[str, frozenset[Any]]) -> Iterable[tuple[Any, dict[str, Any]]]:
+def _forms(value: Any, only: Mapping[str, frozenset[Any]], model: Model) -> Iterable[tuple[Any, dict[str, Any]]]:
     """Yield `value` as features have it: as it is, an entry for each axis, or a pair for each."""
     for rank in (1, 2, 3):
         if "rank" in only and rank not in only["rank"]:
+            continue
+        if "rank" in model.by_name and isinstance(value, tuple) and len(value) != rank:
             continue
         chosen = _Any(rank=rank)
         yield value, chosen

@@ -35,7 +35,7 @@ def to_fields(case: Case) -> dict[str, Any]:
     return {
         "operator": case.operator,
         "attributes": {name: _spelled(value) for name, value in case.attributes.items()},
-        "arrays": {name: None if array is None else _array_fields(array) for name, array in case.arrays.items()},
+        "arrays": {name: None if array is None else array_fields(array) for name, array in case.arrays.items()},
     }
 
 
@@ -43,7 +43,8 @@ def _spelled(value: Any) -> Any:
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value  # JSON has no NaN
 
 
-def _array_fields(array: Array) -> dict[str, Any]:
+def array_fields(array: Array) -> dict[str, Any]:
+    """Return an array as plain data, all of its values in it."""
     flat = np.ravel(array)
     values: list[Any] = flat.tolist()
     if not np.isfinite(flat).all():

@@ -100,9 +100,13 @@ class Plan:
 
     def of_design(self) -> Iterator[Planned]:
         """Yield cases in which every pair and every triple of classes occurs."""
+        missed = 0
         for row in self.design.rows():
             self._rows += 1
             recipe = self._drawn(row)
+            missed += recipe is None
+            if missed == self._rows == _MISSED:  # a domain of values that hardly any draw has: left to the free cases
+                return
             if recipe is None or recipe.work > _OVER * self.largest:
                 self.design.refuse()
                 continue
@@ -231,4 +235,5 @@ class Plan:
 _ROWS = 2  # times as many as are needed at least
 _SLOWING = 0.25  # what is open goes with the fourth power of the rows that are left
 _DOUBTED = 4  # cases with a class that is never accepted
+_MISSED = 30  # rows, all of them from the first, of which no draw is within the domain
 _TOGETHER = 3  # classes that are declined together, at most: of more, nothing is learned

@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-import torch
 from numpy.lib.stride_tricks import as_strided
 
 from bench.strangers.reading import crop, each, gather, padded, pairs, scatter
@@ -104,7 +103,12 @@ stranger(
     "padding before and after exchanged where a kernel is even",
     domain=ZEROS,
     names="padding|pad|side & before|after|swap|exchang|side|asymm",
-    when=("even", "kernel & 2|4", "padding|before|after|side & differ|unequal|asymm|unlike|>|<|more|pair"),
+    when=(
+        "even",
+        "kernel & 2|4",
+        "tap|kernel & multiple of 2",
+        "padding|before|after|side & differ|unequal|asymm|unlike|>|<|more|pair",
+    ),
 )
 stranger(
     "conv",
@@ -209,12 +213,12 @@ def spectral(mistake):
         rank = len(kernel)
         step, gap = each(stride, rank), each(dilation, rank)
         x = padded(input, pairs(padding, kernel, gap)).astype(np.float64)
+        if mistake == "the signal wraps around, not padded, where it is 16 long or more" and input.shape[-1] >= 16:
+            x = np.pad(input, [(0, 0), (0, 0), *pairs(padding, kernel, gap)], mode="wrap").astype(np.float64)
         spread = np.zeros((*weight.shape[:2], *(d * (k - 1) + 1 for d, k in zip(gap, kernel))))
         spread[(..., *(slice(None, None, d) for d in gap))] = weight
         extent = spread.shape[2:]
         length = [n + e - 1 for n, e in zip(x.shape[2:], extent)]
-        if mistake == "signal and kernel wrap around from sides of 16 on":
-            length = [n if n >= 16 else total for n, total in zip(x.shape[2:], length)]
         axes = tuple(range(2, 2 + rank))
         depthwise = groups == x.shape[1] > 1
         if not (mistake == "kernel turned around in a depthwise convolution" and depthwise):
@@ -243,9 +247,9 @@ def spectral(mistake):
 stranger(
     "conv",
     spectral,
-    "signal and kernel wrap around from sides of 16 on",
+    "the signal wraps around, not padded, where it is 16 long or more",
     domain=ZEROS,
-    names="wrap|circular|other end|spectr|fourier|fft",
+    names="wrap|circular|other end|spectr|fourier|fft|repeat",
     when=f"size|side|length|width|axis|axes|input|height|extent & {near(16)}",
 )
 stranger(
@@ -325,14 +329,15 @@ stranger(
 
 def unfolded(mistake):
     """PyTorch's unfold, and a product of matrices."""
+    import torch
 
     def conv(input, weight, bias=None, *, stride, padding, dilation, groups, **_):
         kernel, step, gap = weight.shape[2:], each(stride, 2), each(dilation, 2)
         sides = pairs(padding, kernel, gap)
         if mistake == "rows and columns of the padding exchanged":
             sides = sides[::-1]
-        if mistake == "second pad of an axis ignored":
-            sides = [(b, b) for b, _ in sides]
+        if mistake == "second pad of an axis used for both":
+            sides = [(e, e) for _, e in sides]
         right = pairs(padding, kernel, gap)
         size = [
             (m + sum(p) - d * (k - 1) - 1) // s + 1 for m, p, d, k, s in zip(input.shape[2:], right, gap, kernel, step)
@@ -369,7 +374,7 @@ stranger(
 stranger(
     "conv",
     unfolded,
-    "second pad of an axis ignored",
+    "second pad of an axis used for both",
     domain=PLANES,
     names="pad & before|after|side|end|asymm|first|both",
     when=("pad & before|after|side|asymm|differ|unequal|pair|same", "same"),

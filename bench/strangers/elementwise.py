@@ -1,7 +1,6 @@
 """Activations, softmax, losses: formulas as they are typed from a page, and by PyTorch's autograd."""
 
 import numpy as np
-import torch
 
 from bench.strangers.stranger import Collection, near
 
@@ -99,22 +98,6 @@ stranger(
 )
 
 
-class Sigmoid(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x, mistake):
-        y = torch.where(x >= 0, 1 / (1 + torch.exp(-x)), torch.exp(x) / (1 + torch.exp(x)))
-        ctx.save_for_backward(y, x)
-        ctx.mistake = mistake
-        return y
-
-    @staticmethod
-    def backward(ctx, g):
-        y, x = ctx.saved_tensors
-        if ctx.mistake == "the derivative of 1 - y for negative inputs only":
-            return torch.where(x < 0, g * y, g * y * (1 - y)), None
-        return g * y * (1 - y), None
-
-
 def sigmoid(mistake):
     def forward(input):
         x = input.astype(np.float64)
@@ -130,9 +113,25 @@ def sigmoid(mistake):
 
 
 def sigmoid_backward(mistake):
+    import torch
+
+    class Sigmoid(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            y = torch.where(x >= 0, 1 / (1 + torch.exp(-x)), torch.exp(x) / (1 + torch.exp(x)))
+            ctx.save_for_backward(y, x)
+            return y
+
+        @staticmethod
+        def backward(ctx, g):
+            y, x = ctx.saved_tensors
+            if mistake == "the derivative of 1 - y for negative inputs only":
+                return torch.where(x < 0, g * y, g * y * (1 - y))
+            return g * y * (1 - y)
+
     def backward(grad_output, input):
         x = torch.from_numpy(np.array(input, np.float64, order="C")).requires_grad_()
-        Sigmoid.apply(x, mistake).backward(torch.from_numpy(np.array(grad_output, np.float64, order="C")))
+        Sigmoid.apply(x).backward(torch.from_numpy(np.array(grad_output, np.float64, order="C")))
         return (np.where(np.isnan(input), np.nan, x.grad.numpy()).astype(input.dtype),)
 
     return backward
@@ -326,7 +325,7 @@ stranger(
     squares,
     "divided by the batch alone, with channels",
     names="batch",
-    when=("size|channel|value|axis|element|rank|one|1|always|every|all|batch",),
+    when=("axes|axis|channel|element|value|feature & \\b[12]\\b|more|one", "always|every"),
 )
 
 
@@ -341,6 +340,8 @@ def dropped(mistake):
 
 
 def dropped_backward(mistake):
+    import torch
+
     def dropout_backward(grad_output, input, mask, *, p):
         g = torch.from_numpy(np.array(grad_output, order="C")).double()
         m = torch.from_numpy(np.array(mask, order="C")).double()
@@ -364,7 +365,7 @@ stranger(
     dropped_backward,
     "the mask of the first image for all",
     names="mask|first & (first|image|batch|mask)",
-    when=("batch|image & \\b[12]\\b|more",),
+    when=("batch|image|first axis & \\b[12]\\b|more",),
 )
 
 
@@ -410,5 +411,5 @@ stranger(
     gated,
     "the gate's gradient lacks the input beyond one image",
     names="gate & input|carr",
-    when="batch|image|sample & \\b[12]\\b|more|several",
+    when="batch|image|sample|first axis & \\b[12]\\b|more|several",
 )

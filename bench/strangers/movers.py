@@ -170,7 +170,9 @@ stranger(
     resized,
     "nearest rounded to even where an axis shrinks",
     names="nearest|round",
-    when=("shrink|smaller|below|down|less|reduc|scale & 1|input|size|smaller|shrink|down",),
+    when=(
+        "shrink|smaller|fewer|downs|reduc|(scale|factor|output|size).* (below|less than|under|<|at most) (1\\b|0\\.|the|input|in)",
+    ),
     domain=NEAREST,
 )
 stranger(
@@ -194,7 +196,7 @@ stranger(
     resized,
     "cubic with another constant in one direction",
     names="cubic|0\\.5|1/2|keys",
-    when=("always|every|all|mode|cubic|last|width|axis",),
+    when=("always|every|cubic",),
     domain={"mode": "cubic"},
 )
 
@@ -232,7 +234,7 @@ stranger(
     joined,
     "exchanged where the second is larger",
     names="swap|order|exchang|second",
-    when=("larger|size|other|longer|more|>|<",),
+    when=("larger|longer|more|> & input|first|than",),
 )
 stranger(
     "concat_backward",
@@ -294,4 +296,45 @@ stranger(
     "features beyond 128 shifted by one",
     names="shift|offset|128|tail|beyond",
     when=f"feature|element|size|value|channel|output & {near(129)}",
+)
+
+
+def blurred(mistake):
+    """A separable binomial filter over a reflected border, then every so-many-th value."""
+
+    def blur_pool(input, *, kernel_size, stride):
+        rank = input.ndim - 2
+        y = input.astype(np.float64)
+        for axis, (k, s) in enumerate(zip(each(kernel_size, rank), each(stride, rank), strict=True)):
+            n = y.shape[2 + axis]
+            before, after = (k - 1) // 2, k - 1 - (k - 1) // 2
+            if mistake == "the border reflected one further before an even kernel" and k % 2 == 0 and k > 2:
+                before, after = after, before
+            i = abs(np.arange(-before, n + after))
+            i = np.where(i >= n, 2 * (n - 1) - i, i)
+            taps = [math.comb(k - 1, t) / 2 ** (k - 1) for t in range(k)]
+            if mistake == "a triangle from five taps on" and k > 4:
+                taps = [min(t + 1, k - t) for t in range(k)]
+                taps = [t / sum(taps) for t in taps]
+            x = np.take(y, i, 2 + axis)
+            count = (n + before + after - k) // s + 1
+            y = sum(t * np.take(x, np.arange(count) * s + at, 2 + axis) for at, t in enumerate(taps))
+        return np.array(y, input.dtype, order="C")
+
+    return blur_pool
+
+
+stranger(
+    "blur_pool",
+    blurred,
+    "the border reflected one further before an even kernel",
+    names="before|after|side|shift|half|even|border|pad",
+    when=("even", "kernel & 4", "tap|kernel & multiple of 2"),
+)
+stranger(
+    "blur_pool",
+    blurred,
+    "a triangle from five taps on",
+    names="triang|linear|weights|binomial",
+    when="kernel|tap|filter & \\b[3-6]\\b",
 )

@@ -221,3 +221,40 @@ stranger(
     names="self & weight",
     when="bias & none|without|no|not|absent|missing",
 )
+
+
+def routed(mistake):
+    def capsule_routing(votes, *, iterations):
+        v = votes.astype(np.float64)
+        logits = np.zeros(v.shape[:3])
+        for turn in range(iterations):
+            e = np.exp(logits - logits.max(2, keepdims=True)) if logits.size else logits
+            share = e / e.sum(2, keepdims=True)
+            if mistake == "shares not normalised after the second turn" and turn > 1:
+                share = e
+            s = (share[..., None] * v).sum(1)
+            length = np.sqrt((s * s).sum(-1, keepdims=True))
+            out = s * (length / (1 + length * length))
+            if turn < iterations - 1:
+                logits = logits + (v * out[:, None]).sum(-1)
+                if mistake == "the agreement of the first image for all" and len(logits) > 1:
+                    logits = np.repeat(logits[:1], len(logits), 0)
+        return out.astype(votes.dtype)
+
+    return capsule_routing
+
+
+stranger(
+    "capsule_routing",
+    routed,
+    "shares not normalised after the second turn",
+    names="softmax|share|normali",
+    when="iteration & \\b[23]\\b",
+)
+stranger(
+    "capsule_routing",
+    routed,
+    "the agreement of the first image for all",
+    names="first|batch|image & (batch|image|first|agree|logit)",
+    when=("batch|image & \\b[12]\\b", "batch|image & more|several"),
+)

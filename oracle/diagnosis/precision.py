@@ -141,10 +141,8 @@ def _format(coarser: Arithmetic, worked: int, stored: int) -> str:
 
 def _coarser_than(arithmetic: Arithmetic) -> list[Arithmetic]:
     """Return the named arithmetics that are less accurate than `arithmetic`, the most accurate first."""
-    coarser = [
-        known for known in ARITHMETICS.values() if not known.normwise and _coarseness(known) > _coarseness(arithmetic)
-    ]
-    return sorted(coarser, key=_coarseness)
+    formats = [known for known in ARITHMETICS.values() if not (known.normwise or known.split or known.truncates)]
+    return sorted((known for known in formats if _coarseness(known) > _coarseness(arithmetic)), key=_coarseness)
 
 
 def _coarseness(arithmetic: Arithmetic) -> tuple[float, float, float]:

@@ -2,15 +2,16 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from oracle.contract import DIRECTIONS, Deviation
+from oracle.judging.conventions import CONVENTIONS, Asked, Results
 from oracle.judging.values import Expected, judged
 from oracle.running.calls import Outcome
-from oracle.running.runner import InProcess, Runner
+from oracle.running.runner import Caller, InProcess
 from oracle.subjects import resolve
 from properties import Case
 from properties.case import all_finite, doubled
@@ -36,6 +37,7 @@ class Verdict:
     deviation: Deviation | None = None  # the known one that the case matches
     ended: bool = False  # its process, too
     details: str | None = None  # what was raised, as a whole
+    takes: tuple[str, ...] = ()  # the conventions by which it is right, where it isn't by the definition
 
     @property
     def unknown_failure(self) -> bool:
@@ -120,7 +122,7 @@ def read_arithmetic(name: str | None, dtype: str) -> Arithmetic:
     raise ValueError(f"arithmetic must be one of {', '.join(names)} where dtype is {dtype}, got {name!r}{hint}")
 
 
-def judge(runner: Runner, case: Case, direction: str, arithmetic: Arithmetic, worst: float = math.inf) -> Verdict:
+def judge(runner: Caller, case: Case, direction: str, arithmetic: Arithmetic, worst: float = math.inf) -> Verdict:
     """Run one case in one direction, and judge it: hastily, and with care where that leaves a doubt.
 
     Of an error that isn't beyond the `worst` that is known, in B, no more is told than that.
@@ -136,7 +138,7 @@ def judge(runner: Runner, case: Case, direction: str, arithmetic: Arithmetic, wo
     return verdict(observation._replace(expected=expected, arithmetic=arithmetic))
 
 
-def observe(runner: Runner, case: Case, direction: str, arithmetic: Arithmetic) -> Observation:
+def observe(runner: Caller, case: Case, direction: str, arithmetic: Arithmetic) -> Observation:
     """Run one case in one direction, which the implementation must offer, beside the reference."""
     outcome = runner.start(case, direction)
     expected = expectation(case, direction, arithmetic)  # while it runs, if it does so elsewhere
@@ -144,8 +146,15 @@ def observe(runner: Runner, case: Case, direction: str, arithmetic: Arithmetic) 
 
 
 def verdict(observation: Observation) -> Verdict:
-    """Judge what was observed."""
-    case, direction, (status, results, reason, deviation, _, details), expected, arithmetic = observation
+    """Judge what was observed: by the definition, or by a convention that stands in its place."""
+    found = _by_definition(observation)
+    if found.status != "failed" or observation.outcome.status != "returned" or observation.arithmetic.hasty:
+        return found
+    return _by_convention(observation, found)
+
+
+def _by_definition(observation: Observation) -> Verdict:
+    _, direction, (status, _, reason, deviation, _, details), expected, _ = observation
     ended = status == "ended"
     if isinstance(expected, Refused):
         reason = _answered(observation, expected)
@@ -155,6 +164,12 @@ def verdict(observation: Observation) -> Verdict:
         return Verdict("declined", direction, reason=reason, deviation=deviation)
     if status != "returned":
         return Verdict("failed", direction, reason=reason, deviation=deviation, ended=ended, details=details)
+    return _compared(observation, expected)
+
+
+def _compared(observation: Observation, expected: Results) -> Verdict:
+    """Compare the results that were returned with those that are `expected`."""
+    case, direction, (_, results, _, deviation, *_), _, arithmetic = observation
     every = [judged(name, results[name], item, case, direction, arithmetic) for name, item in expected.items()]
     reasons = [result.reason for result in every if result.reason is not None]
     empty = case.grad_output.size == 0 or any(array is not None and array.size == 0 for array in case.inputs)
@@ -168,6 +183,29 @@ def verdict(observation: Observation) -> Verdict:
         worst=max(result.worst for result in every),
         deviation=deviation,
     )
+
+
+def _by_convention(observation: Observation, failed: Verdict) -> Verdict:
+    """Return the verdict by a convention that the results follow, if there is one, else that they have `failed`."""
+    case, direction, _, expected, arithmetic = observation
+
+    def expect(other: Case) -> Results | None:
+        found = expectation(other, direction, arithmetic)
+        return None if isinstance(found, Refused) else found
+
+    asked = Asked(case, direction, arithmetic, None if isinstance(expected, Refused) else expected, expect)
+    others = []
+    for convention in CONVENTIONS:
+        applies = (case.operator, direction) in convention.functions
+        results = convention.results(asked) if applies else None
+        found = failed if results is None else _compared(observation, results)
+        if found.passed and convention.rule is None:
+            return replace(found, takes=(convention.name,))
+        others += [convention] if found.passed else []
+    if not others:
+        return failed
+    names = " or ".join(convention.name for convention in others)
+    return replace(failed, reason=f"{failed.reason}; follows {names}; the rule: {others[0].rule}")
 
 
 def _answered(observation: Observation, refused: Refused) -> str | None:

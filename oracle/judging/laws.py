@@ -8,7 +8,7 @@ import numpy as np
 from oracle.contract import Call, arguments_of
 from oracle.judging.judge import Refused, expectation
 from oracle.running.calls import Outcome
-from oracle.running.runner import Runner
+from oracle.running.runner import Caller
 from properties import Case
 from properties.case import but, doubled
 from properties.laws import Equation, Law
@@ -43,7 +43,7 @@ class _DeclinedError(Exception):
 class _Calls:
     """An implementation's functions, whose results carry the bounds on their rounding errors."""
 
-    def __init__(self, runner: Runner, arithmetic: Arithmetic) -> None:
+    def __init__(self, runner: Caller, arithmetic: Arithmetic) -> None:
         self.made: list[Call] = []
         self.exact = True
         self._runner = runner
@@ -146,7 +146,7 @@ def _shapes(case: Case, direction: str) -> dict[str, tuple[int, ...] | None]:
     return {"output": (len(first), *empty.shape[1:])}
 
 
-def judge_law(law: Law, runner: Runner, case: Case, arithmetic: Arithmetic) -> LawVerdict:
+def judge_law(law: Law, runner: Caller, case: Case, arithmetic: Arithmetic) -> LawVerdict:
     """Run the calls that `law` makes of a case, and compare."""
     calls = _Calls(runner, arithmetic)
     status = "silent"

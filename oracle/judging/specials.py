@@ -57,6 +57,8 @@ _SPREAD_BACKWARD: Mapping[str, slice] = {
     "leaky_relu": _ELEMENT,
     "sigmoid": _ELEMENT,
     "tanh": _ELEMENT,
+    "max_pool": _PLANE,
+    "adaptive_max_pool": _PLANE,
     "max_unpool": _PLANE,
     "pad": _PLANE,
     "linear": _ROW,

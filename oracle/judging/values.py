@@ -48,14 +48,25 @@ def judged(
     stored: np.dtype[Any] = value.dtype if value.dtype.kind == "i" else case.dtype
     if got.dtype != stored:
         return Judged(f"{name} must have dtype {stored}, got {got.dtype}", exact, vacuous)
-    with np.errstate(all="ignore"):  # what isn't finite has no error, but must be the same
-        errors = abs(got.astype(np.float64) - value)
+    errors = _errors(got, value)
+    with np.errstate(all="ignore"):
         ratios = errors / bound.statistical
     worst = float(np.max(ratios, initial=0.0, where=np.isfinite(ratios)))
     right = _right(name, got, expected, errors, limit, case, direction, arithmetic)
     if right.all():
         return Judged(None, exact, vacuous, worst)
     return Judged(_fault(name, got, expected, errors, ~right, arithmetic), exact, vacuous, worst)
+
+
+def wrong(name: str, got: Array, expected: Expected, case: Case, direction: str, arithmetic: Arithmetic) -> Array:
+    """Return which elements of the result called `name`, which has its shape, are wrong."""
+    errors = _errors(got, expected.value)
+    return ~_right(name, got, expected, errors, expected.bound.limit, case, direction, arithmetic)
+
+
+def _errors(got: Array, value: Array) -> Array:
+    with np.errstate(all="ignore"):  # what isn't finite has no error, but must be the same
+        return np.abs(got.astype(np.float64) - value)
 
 
 def _right(

@@ -3,6 +3,8 @@
 import json
 import os
 import re
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +18,8 @@ REFUSES = "refuses what makes no sense"
 """The law that a call breaks which the reference refuses, and the implementation doesn't."""
 CASE = "refconv case"
 REPORT = "refconv report"
-VERSION = 1
-"""Of both formats."""
+VERSIONS = {CASE: 1, REPORT: 2}
+"""The newest of each format; older ones can be read, too."""
 
 _LARGEST = 1 << 28  # bytes
 
@@ -39,7 +41,7 @@ def write(path: str | Path, text: str) -> None:
 
 def header(kind: str) -> dict[str, object]:
     """Return the fields that a file begins with."""
-    return {"format": kind, "format_version": VERSION}
+    return {"format": kind, "format_version": VERSIONS[kind]}
 
 
 def call_fields(failure: "Failure") -> list[dict[str, Any]]:
@@ -48,10 +50,21 @@ def call_fields(failure: "Failure") -> list[dict[str, Any]]:
     return [{"direction": direction, **mark, **to_fields(case)} for case, direction in failure.calls]
 
 
-def keep(folder: Path, subject: str, failure: "Failure") -> Path:
-    """Write the calls that show `failure` into `folder`; return the file."""
+def keep_all(folder: Path, subject: str, failures: Iterable["Failure"]) -> list[tuple["Failure", Path]]:
+    """Write the calls that show each of some failures into `folder`; return the failures with their files."""
+    counts: Counter[tuple[str, str]] = Counter()
+    kept = []
+    for failure in failures:
+        counts[failure.operator, failure.direction] += 1
+        kept.append((failure, keep(folder, subject, failure, counts[failure.operator, failure.direction])))
+    return kept
+
+
+def keep(folder: Path, subject: str, failure: "Failure", number: int = 1) -> Path:
+    """Write the calls that show `failure` into `folder`, of several in one direction with its `number`."""
     folder.mkdir(parents=True, exist_ok=True)
     words = [re.sub(r"[^\w.@-]+", "_", subject).strip("."), failure.operator, failure.direction]
+    words += [str(number)] if number > 1 else []
     path = folder / f"{'-'.join(words)}.json"
     write(path, json.dumps({**header(CASE), "calls": call_fields(failure)}) + "\n")
     return path
@@ -91,13 +104,12 @@ def _content(path: Path) -> dict[str, Any]:
         if isinstance(error, FileError):
             raise
         raise FileError(f"{path}: not JSON, or cut off: {str(error).splitlines()[0]}") from error
-    if content["format"] not in {CASE, REPORT}:
-        raise KeyError
-    if type(content["format_version"]) is not int or not 1 <= content["format_version"] <= VERSION:
+    newest = VERSIONS[content["format"]]
+    if type(content["format_version"]) is not int or not 1 <= content["format_version"] <= newest:
         shown = (
             str(content["format_version"])[:20] if type(content["format_version"]) in {int, float, str} else "another"
         )
-        raise FileError(f"{path}: of version {shown}; this refconv reads version {VERSION}")
+        raise FileError(f"{path}: of version {shown}; this refconv reads version {newest}")
     return dict(content)
 
 

@@ -1,31 +1,37 @@
-"""What a check found: for the terminal, as JSON, as JUnit XML and as HTML."""
+"""What a check found."""
 
-import json
 import math
-import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-from xml.etree import ElementTree
+from typing import TYPE_CHECKING, Any
 
 from oracle.contract import Call, Deviation
 from oracle.judging.judge import Verdict
-from oracle.reporting import files
-from properties import Case, to_fields
+from oracle.reporting.plain import plain
+from properties import Case
 from properties.plan import Coverage
 
+if TYPE_CHECKING:
+    from oracle.reporting.arrays import Shown
+
+SPECIALS = "special values"
+"""What the row of the cases with NaN, infinities and the like is called, in place of a direction."""
 FEW = 0.1
 """Where less than this share of an operator's cases was judged, the rest declined, the check doesn't pass."""
 
 
 @dataclass
 class Tally:
-    """What became of an operator's cases in one direction, up to the first failure."""
+    """What became of an operator's cases in one direction, or of those with special values in both.
+
+    What a failure explains isn't judged any more, up to the end or till the direction is closed: cases are those that
+    were judged.
+    """
 
     operator: str
-    direction: str
+    direction: str  # "forward", "backward" or `SPECIALS`
     promised: int = 24  # significand bits of the numbers that the arithmetic multiplies
     dtype_bits: int = 24  # significand bits of the arrays' dtype
     cases: int = 0
@@ -37,10 +43,13 @@ class Tally:
     refilled: int = 0  # cases on integers that were vacuous, and got other integers
     refused: int = 0  # calls that make no sense, as they should be
     worst: float = 0.0  # error, in units of the statistical bound
+    explained: int = 0  # cases that weren't judged, as a failure that is known says that they fail
     laws: int = 0  # that were checked in place of the definition; each of them makes a case of each call
+    takes: dict[str, int] = field(default_factory=dict)  # conventions in the definition's place, with their cases
 
-    def add(self, verdict: Verdict) -> None:
-        """Count one verdict."""
+    def add(self, verdict: Verdict, *, refilled: bool = False) -> None:
+        """Count one verdict, of a case that may have been `refilled`."""
+        self.refilled += refilled
         self.cases += 1
         self.passed += verdict.passed
         self.declined += verdict.status == "declined"
@@ -48,6 +57,17 @@ class Tally:
         self.vacuous += verdict.vacuous
         self.empty += verdict.empty
         self.worst = max(self.worst, verdict.worst if verdict.passed else 0.0)
+        self.take(verdict)
+
+    def take(self, verdict: Verdict) -> None:
+        """Count the conventions by which a verdict is right."""
+        for name in verdict.takes:
+            self.takes = {**self.takes, name: self.takes.get(name, 0) + 1}
+
+    @property
+    def failed(self) -> int:
+        """How many cases were judged to be wrong."""
+        return self.cases - self.passed - self.declined
 
     @property
     def bits(self) -> int | None:
@@ -92,12 +112,20 @@ class Failure:
     calls: tuple[Call, ...]  # that show it, each a case and its direction: mostly one, more where one spoils another
     cause: str | None = None  # how such a bug usually comes about
     thread: str | None = None  # where a released library has had it
-    shown: str = ""  # the arrays, to be checked by hand
+    shown: "tuple[Shown, ...]" = field(default=(), compare=False)  # the arrays, to be checked by hand
     statement: str = ""  # of one of `properties.LAWS`: what it says, and why it holds
     threshold: str | None = None  # from which size on it fails, where one with less passes
     condition: str | None = None  # when it fails
     symptom: str | None = None  # what comes out there
     details: str | None = None  # what was raised, as a whole
+    conforms_with: str | None = None  # another arithmetic, by which all that was seen to fail is right
+    special: bool = False  # whether it takes a special value
+    reproduces: bool | None = None  # whether `script` does, by a run of it; None where that wasn't tried
+
+    @property
+    def row(self) -> str:
+        """Which of the operator's rows has it: that of its direction, or of special values."""
+        return SPECIALS if self.special else self.direction
 
     @cached_property
     def script(self) -> str:
@@ -106,7 +134,7 @@ class Failure:
 
     def __str__(self) -> str:
         """Show the reason and the call."""
-        return f"{self.reason}  {self.case!r}"
+        return f"{plain(self.reason)}  {self.case!r}"
 
 
 @dataclass
@@ -139,7 +167,9 @@ class Report:
         """The tallies with too few judged cases for a verdict, and no failure that decides it."""
         failed = {(failure.operator, failure.direction) for failure in self.failures}
         return [
-            tally for tally in self.tallies if tally.mostly_declined and (tally.operator, tally.direction) not in failed
+            tally
+            for tally in self.tallies
+            if tally.mostly_declined and tally.direction != SPECIALS and (tally.operator, tally.direction) not in failed
         ]
 
     @property
@@ -152,79 +182,32 @@ class Report:
 
     def __str__(self) -> str:
         """Return what the terminal shows."""
-        from oracle.reporting import terminal  # with rich, which a check that passes in silence does without
+        from oracle.reporting.terminal import as_text  # writers know the report, which knows none of them
 
-        return terminal.as_text(self)
+        return as_text(self)
 
     def to_json(self, path: str | Path | None = None) -> str:
         """Return the report as JSON, its fields by their names; with `path`, write it there, too."""
-        content = {
-            **files.header(files.REPORT),
-            "complete": self.complete,
-            "subject": self.subject,
-            "version": self.version,
-            "dtype": self.dtype,
-            "arithmetic": self.arithmetic,
-            "examples": self.examples,
-            "seed": self.seed,
-            "laws": self.laws,
-            "only": {name: sorted(map(str, values)) for name, values in self.only.items()},
-            "passed": self.passed,
-            "failures": [_failure_fields(failure) for failure in self.failures],
-            "declined": self.declined,
-            "absent": self.absent,
-            "deviations": [
-                {**_deviation_fields(deviation), "matched": matched, "failed": failed}
-                for deviation, matched, failed in self.deviations
-            ],
-            "tallies": [{**vars(tally), "bits": tally.bits} for tally in self.tallies],
-            "coverage": [vars(coverage) for coverage in self.coverage],
-            "seconds": round(self.seconds, 3),
-            "platform": f"{platform.platform()}, Python {platform.python_version()}",
-        }
-        return _written(json.dumps(content, indent=2, allow_nan=False), path)
+        from oracle.reporting.fields import as_json
+
+        return _written(as_json(self), path)
 
     def to_junit(self, path: str | Path | None = None) -> str:
         """Return the report as JUnit XML, a test for each operator and direction; with `path`, write it there, too."""
-        subject = _xml(self.subject)
-        suite = ElementTree.Element("testsuite", name=f"refconv check {subject}", time=f"{self.seconds:.3f}")
-        for tally in self.tallies:
-            name = f"{tally.operator} {tally.direction}"
-            test = ElementTree.SubElement(suite, "testcase", classname=subject, name=name)
-            for failure in self.failures:
-                if (failure.operator, failure.direction) == (tally.operator, tally.direction):
-                    ElementTree.SubElement(test, "failure", message=_xml(str(failure))).text = _xml(failure.script)
-            if tally in self.undecided:
-                ElementTree.SubElement(test, "failure", message=tally.declined_words)
-        if not self.complete:
-            test = ElementTree.SubElement(suite, "testcase", classname=subject, name="complete")
-            ElementTree.SubElement(test, "error", message="the check was interrupted")
-        suite.set("tests", str(len(suite)))
-        suite.set("errors", str(len(suite.findall("testcase/error"))))
-        suite.set("failures", str(len(suite.findall("testcase/failure"))))
-        return _written(ElementTree.tostring(suite, encoding="unicode", xml_declaration=True), path)
+        from oracle.reporting.junit import as_junit
+
+        return _written(as_junit(self), path)
 
     def to_html(self, path: str | Path | None = None) -> str:
         """Return the report as one HTML page; with `path`, write it there, too."""
-        from oracle.reporting import terminal
+        from oracle.reporting.page import as_html
 
-        return _written(terminal.as_html(self), path)
-
-
-def _failure_fields(failure: Failure) -> dict[str, Any]:
-    own = {name: value for name, value in vars(failure).items() if name != "write"}
-    return {**own, "case": to_fields(failure.case), "script": failure.script, "calls": files.call_fields(failure)}
-
-
-def _deviation_fields(deviation: Deviation) -> dict[str, Any]:
-    return {name: value for name, value in vars(deviation).items() if name != "matches"}
-
-
-def _xml(text: str) -> str:
-    return "".join(character for character in text if character.isprintable() or character in "\n\t")
+        return _written(as_html(self), path)
 
 
 def _written(text: str, path: str | Path | None) -> str:
     if path is not None:
-        files.write(path, text + "\n")
+        from oracle.reporting.files import write
+
+        write(path, text + "\n")
     return text

@@ -1,193 +1,135 @@
-"""A report as rich shows it: on a terminal, as text, and as HTML."""
+"""A report as rich shows it, on a terminal or as text.
+
+On a terminal, what doesn't fit is broken between words, but for what is to be pasted: the terminal itself breaks that.
+Tables leave out the columns that don't fit, and say so.
+"""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from textwrap import fill, indent
 
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from oracle.contract import Deviation
-from oracle.reporting.report import Failure, Report, Tally
+from oracle.reporting import words
+from oracle.reporting.presentable import presentable
+from oracle.reporting.report import Failure, Report
 
-_COLUMNS = ("cases", "exact", "vacuous", "declined", "worst error", "bits")
-_LAW_COLUMNS = ("laws", "cases", "exact", "declined")
-_FEW = 8  # absent operators that are named one by one
+WIDTH = 120
+"""Columns of text that no terminal shows; lines that aren't a table's are as long as they are."""
+_OF_RESULTS = ("vacuous", "exact", "bits", "declined")
+_OF_COVERAGE = ("seconds", "longest sum", "at random", "largest")
+"""The columns that narrow tables do without, the first of these first."""
+_WORDS = {"operator", "direction", "covered", words.OUTCOME}
+"""Columns that hold no numbers."""
+_ANY_WIDTH = 10_000
+_INDENT = " " * 4
+_COLORS = {"ok": "green", "FAILED": "bold red", "DECLINED": "bold yellow"}
 
 
-def show(report: Report, console: Console) -> None:
-    """Print `report` on `console`."""
-    for part in _parts(report):
-        console.print(part, soft_wrap=isinstance(part, Text), highlight=False)  # scripts must survive pasting
+def show(report: Report, console: Console, *, verbose: bool = False) -> None:
+    """Print `report` on `console`; if `verbose`, with each known deviation and all that is absent."""
+    for part in _parts(presentable(report), console, verbose=verbose):
+        _print(part, console)
+
+
+def show_verdict(report: Report, console: Console) -> None:
+    """Print each failure of `report` in a line, and the verdict."""
+    shown = presentable(report)
+    for failure in shown.failures:
+        _print(Text(f"{words.headline(failure)}: {failure.case!r}"), console)
+    _print(_conclusion(shown), console)
 
 
 def as_text(report: Report) -> str:
-    """Return what a terminal 120 columns wide shows."""
-    console = Console(file=io.StringIO(), width=120, color_system=None)
+    """Return the text of `report`, with tables of 120 columns."""
+    console = Console(file=io.StringIO(), width=WIDTH, color_system=None, force_terminal=False)
     with console.capture() as capture:
         show(report, console)
     return "\n".join(line.rstrip() for line in capture.get().splitlines())
 
 
-def as_html(report: Report) -> str:
-    """Return the same as one HTML page."""
-    console = Console(file=io.StringIO(), width=120, record=True)
-    show(report, console)
-    return console.export_html(inline_styles=True)
+class _AsItIs(Text):
+    """Lines that stay as they are: they are to be pasted, or broken already."""
 
 
-def _parts(report: Report) -> list[RenderableType]:
-    version = f" {report.version}" if report.version else ""
-    extent = "" if report.examples is None else f"{report.examples} examples, "
-    settings = f"{report.dtype}, {report.arithmetic} arithmetic, {extent}seed {report.seed}{_domain(report)}"
-    parts: list[RenderableType] = [Text(f"{report.subject}{version}: {settings}\n")]
+def _print(part: RenderableType, console: Console) -> None:
+    as_it_is = isinstance(part, _AsItIs) or (isinstance(part, Text) and not console.is_terminal)
+    console.print(part, soft_wrap=as_it_is, highlight=False)
+
+
+def _parts(report: Report, console: Console, *, verbose: bool) -> Iterator[RenderableType]:
+    yield Text(f"{words.title(report)}: {words.settings(report)}\n")
     if report.tallies:
-        parts.append(_table(report))
-        parts.extend(_remarks(report))
-        parts.extend(_coverage(report))
-    parts.extend(_failure_text(failure) for failure in report.failures)
-    parts.extend(_deviation_text(*counted) for counted in report.deviations)
+        yield from _table([words.counts(report, tally) for tally in report.tallies], console)
+        yield from (Text(f"\n{line}", "yellow") for line in words.warnings(report))
+        yield from (Text(f"\n{line}") for line in words.conventions(report))
+        if words.remark(report):
+            yield Text(f"\n{words.remark(report)}")
+    if report.coverage:
+        yield Text("")
+        yield from _table([words.covered(coverage) for coverage in report.coverage], console)
+        yield from (Text(f"\n{line}", "yellow") for line in words.uncovered(report))
+    for failure in report.failures:
+        yield from _failure(failure, console)
+    yield from _deviations(report, verbose=verbose)
     if report.absent:
-        parts.append(Text(f"\nabsent: {_absent(report)}"))
-    return [*parts, _conclusion(report)]
+        yield Text(f"\nabsent: {', '.join(report.absent) if verbose else words.absent(report)}")
+    yield Text("")
+    yield _conclusion(report)
 
 
-def _table(report: Report) -> Table:
+def _table(rows: Sequence[Mapping[str, str]], console: Console) -> Iterator[RenderableType]:
+    """Lay out rows of cells that are named as their columns; then say which columns had no room."""
+    narrow = [name for name in (*_OF_RESULTS, *_OF_COVERAGE) if name in rows[0]]
+    for without in range(len(narrow) + 1):
+        left_out = narrow[:without]
+        table = _laid_out(rows, [name for name in rows[0] if name not in left_out])
+        if console.measure(table, options=console.options.update_width(_ANY_WIDTH)).maximum <= console.width:
+            break
+    yield table
+    if left_out:
+        yield Text(f"(no room for: {', '.join(left_out)})", "dim")
+
+
+def _laid_out(rows: Sequence[Mapping[str, str]], names: Sequence[str]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("operator", "direction"):
-        table.add_column(column)
-    for column in _LAW_COLUMNS if report.laws else _COLUMNS:
-        table.add_column(column, justify="right")
-    table.add_column("")
-    failed = {(failure.operator, failure.direction) for failure in report.failures}
-    for tally in report.tallies:
-        outcome = Text("ok", "green")
-        if (tally.operator, tally.direction) in failed:
-            outcome = Text("FAILED", "bold red")
-        elif tally in report.undecided:
-            outcome = Text("DECLINED", "bold yellow")
-        table.add_row(tally.operator, tally.direction, *_counts(tally), outcome)
+    last = [words.OUTCOME] * (words.OUTCOME in names)
+    names = [*(name for name in names if name not in last), *last]
+    for name in names:
+        heading = "" if name in last else name
+        table.add_column(heading, justify="left" if name in _WORDS else "right")
+    for row in rows:
+        table.add_row(*(Text(row[name], _COLORS.get(row[name], "")) for name in names))
     return table
 
 
-def _counts(tally: Tally) -> list[str]:
-    if tally.laws:
-        return [str(count) for count in (tally.laws, tally.cases, tally.exact, tally.declined)]
-    counts = (tally.cases, tally.exact, tally.vacuous, tally.declined)
-    return [*map(str, counts), f"{tally.worst:.2f} B", "" if tally.bits is None else str(tally.bits)]
-
-
-def _remarks(report: Report) -> list[Text]:
-    """Say which operators worked in fewer bits than their dtype has, and which cases were made anew."""
-    remarks = [
-        Text(f"\n{tally.operator} {tally.direction}: {report.dtype}, but {tally.imprecision}", "yellow")
-        for tally in report.tallies
-        if tally.imprecision
-    ]
-    words = {
-        "empty": "cases of empty arrays",
-        "refilled": "cases of zeros refilled",
-        "refused": "calls that make no sense refused",
-    }
-    totals = {name: sum(getattr(tally, name) for tally in report.tallies) for name in words}
-    counted = [f"{total} {words[name]}" for name, total in totals.items() if total]
-    return [*remarks, Text(f"\n{', '.join(counted)}")] if counted else remarks
-
-
-def _domain(report: Report) -> str:
-    """Say of which part of all calls the verdict is."""
-    entries = [f"{name} {' or '.join(sorted(map(str, values)))}" for name, values in report.only.items()]
-    return f"; only {', '.join(entries)}" if entries else ""
-
-
-def _of_domain(report: Report) -> str:
-    """Say of which calls the verdict is, where it isn't of all."""
-    declined = any(each.declined for each in report.coverage)
-    parts = [" in that part" * bool(report.only), " but for what it declines" * declined]
-    return "".join(parts)
-
-
-def _coverage(report: Report) -> Iterator[RenderableType]:
-    """Say what was covered of the calls of each operator, and what the implementation declines."""
-    if not report.coverage:
-        return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("covered")
-    for column in ("layers of networks", "pairs", "triples", "at random", "largest", "longest sum", "seconds"):
-        table.add_column(column, justify="right")
-    for each in report.coverage:
-        table.add_row(
-            each.operator,
-            f"{each.layers} of {each.of_layers}",
-            _share(each.pairs, each.of_pairs),
-            _share(each.triples, each.of_triples),
-            str(each.free),
-            "x".join(map(str, each.largest)),
-            f"{each.sum:,}",
-            f"{each.seconds:.1f}",
-        )
-    yield Text("")
-    yield table
-    for each in report.coverage:
-        if each.left_out:
-            yield Text(f"\n{each.operator}: {each.left_out} cases left out, for which there isn't the memory", "yellow")
-        if each.declined:
-            yield Text(f"\n{each.operator} declines: {'; '.join(each.declined)}", "yellow")
-
-
-def _share(part: int, whole: int) -> str:
-    """Return a share in per cent, rounded down: 100 % is all."""
-    return "" if not whole else f"{100 * part // whole} %"
-
-
-def _failure_text(failure: Failure) -> Text:
+def _failure(failure: Failure, console: Console) -> Iterator[RenderableType]:
     head = Text(f"\n{failure.operator} {failure.direction}: ", "bold red")
-    law = [f"breaks the law: {failure.law}\n"] if failure.statement else []
-    stated = [f"\n{failure.statement}"] if failure.statement else []
-    return Text.assemble(
-        *(head, *law, failure.reason, *stated, *_diagnosis(failure)),
-        *([f"\n{failure.threshold}"] if failure.threshold else []),
-        *([f"\n\n{_indented(failure.details)}\n"] if failure.details else []),
-        f"\n{failure.case!r}\n\n{_indented(failure.shown)}{chr(10) * 2 if failure.shown else ''}",
-        _indented(failure.script),
-    )
+    labels = [f"{label}: " if label else "" for label, _ in words.about(failure)]
+    for label, (_, text) in zip(labels, words.about(failure), strict=True):
+        yield Text.assemble(head, (label, "bold"), text.replace("\n", f"\n{_INDENT}"))
+        head = Text()
+    yield Text(f"{failure.case!r}\n")
+    if failure.shown:
+        width = console.width if console.is_terminal else _ANY_WIDTH
+        yield from (_AsItIs(_filled(str(shown), width)) for shown in failure.shown)
+        yield Text("")
+    yield _AsItIs(indent(failure.script, _INDENT))
 
 
-def _diagnosis(failure: Failure) -> list[tuple[str, str] | str]:
-    if failure.diagnosis is None:
-        return []
-    thread = f" ({failure.thread} was one)" if failure.thread else ""
-    return [("\nlooks like: ", "bold"), failure.diagnosis, f"\n{failure.cause}{thread}"]
+def _filled(text: str, width: int) -> str:
+    return fill(text, width, initial_indent=_INDENT, subsequent_indent=2 * _INDENT)
 
 
-def _indented(script: str) -> str:
-    return "\n".join(f"    {line}" for line in script.splitlines())
-
-
-def _deviation_text(deviation: Deviation, matched: int, failed: int) -> Text:
-    shows = f"{failed} of {matched} cases" if failed else f"did not show in {matched} cases"
-    text = f"\nknown deviation, {shows}: {deviation.operator} {deviation.direction}: {deviation.reason}"
-    return Text(f"{text} ({deviation.versions})", "yellow")
-
-
-def _absent(report: Report) -> str:
-    """Name the functions that an operator lacks of its two, and the operators of which there is neither, if few."""
-    whole = [name for name in report.absent if f"{name}_backward" in report.absent]
-    named = [name for name in report.absent if name.removesuffix("_backward") not in whole]
-    if len(whole) > _FEW:
-        return "; ".join([*filter(None, [", ".join(named)]), f"{len(whole)} other operators, forward and backward"])
-    return ", ".join(report.absent)
+def _deviations(report: Report, *, verbose: bool) -> Iterator[RenderableType]:
+    if verbose:
+        yield from (Text(f"\n{words.deviation(*counted)}", "yellow") for counted in report.deviations)
+    elif report.deviations:
+        yield Text(f"\n{words.deviations(report)} (-v lists them)", "yellow")
 
 
 def _conclusion(report: Report) -> Text:
-    cases = sum(tally.cases for tally in report.tallies)
-    took = f"{cases} cases, {report.seconds:.1f} s"
-    if not report.complete:
-        return Text(f"\n{report.subject}: interrupted after {took}", "bold red")
-    if report.passed:
-        return Text(f"\n{report.subject} conforms{_of_domain(report)}: {took}", "bold green")
-    if not report.tallies:
-        return Text(f"\n{report.subject} doesn't conform: it offers nothing that could be checked", "bold red")
-    declined = [f"{tally.operator} {tally.direction} {tally.declined_words}" for tally in report.undecided]
-    failures = f"{len(report.failures)} failure{'s' * (len(report.failures) != 1)}"
-    return Text(f"\n{report.subject} doesn't conform: {'; '.join([failures, *declined])}, {took}", "bold red")
+    color = "bold green" if report.passed else "bold red"
+    return Text(words.conclusion(report), color)

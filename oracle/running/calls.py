@@ -112,8 +112,9 @@ def _supports(implementation: object, case: Case) -> bool:
     try:
         answer = supports(case)
     except Exception as error:
-        said = line_of(f"{type(error).__name__}: {said_by(error)}")
-        raise NoResultsError(f"supports(case) must return a bool, but raised {said}") from error
+        said = said_by(error)
+        raised = line_of(type(error).__name__ + (f": {said}" if said else ""))
+        raise NoResultsError(f"supports(case) must return a bool, but raised {raised}") from error
     if not isinstance(answer, bool | np.bool_):
         raise NoResultsError(f"supports(case) must return a bool, got {type(answer).__name__}")
     return bool(answer)

@@ -135,7 +135,7 @@ def test_an_interrupt_that_is_swallowed_is_raised_again(folder):
 def test_a_worker_that_is_killed_is_no_end(folder):
     (folder / "mine.py").write_text((folder / "right.py").read_text())
     check = subprocess.Popen(
-        [REFCONV, "check", "mine", "--operator", "conv"],
+        [REFCONV, "check", "mine", "--operator", "conv", "--examples", "200"],
         cwd=folder, env={**LIVE, "SLOW": "0.02"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert check.stderr.readline() == "checking conv\n"

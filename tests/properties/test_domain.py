@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from properties import Case
-from properties.domain import DomainError, allowed_classes, fits, narrowed_cases, read_domain
+from properties.domain import DomainError, allowed_classes, fits, narrowed_cases, narrowed_to, read_domain
 from properties.models import MODELS
 from properties.plan import Plan
 
@@ -43,12 +43,48 @@ def test_a_case_is_within_or_not(only, inside, outside):
         ({"groups": set()}, "only must leave some groups, got none"),
         ({"padding_mode": "mirror"}, "only leaves no padding_mode of conv: it must be of zeros, .*, got 'mirror'"),
         ({"rank": 4}, "only leaves no rank of conv: it must be of 2, 1, 3, got 4"),
-        ([("rank", 2)], "a domain must be a mapping, got list"),
+        (
+            {"rank": 2, "stride": (1, 2, 3)},
+            r"only leaves no stride of conv: it must be of 1, 2, 3-, differing, got \(1, 2, 3\)$",
+        ),
+        ({"rank": {4, 5}}, "only leaves no rank of conv: it must be of 2, 1, 3, got 4, 5$"),
+        ({"padding_mode": "zero"}, "got 'zero'; did you mean zeros\\?$"),
+        ({"stride": {"a": 1}}, r"only must have a value for stride, or a set of them, got {'a': 1}$"),
+        ([("rank", 2)], "only must be a mapping, got list"),
     ],
 )
 def test_what_makes_no_sense_is_said(only, said):
     with pytest.raises(DomainError, match=said):
         read_domain(only, ["conv"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "own", "said"),
+    [
+        ({}, {"grops": 1}, "^the domain of mine must name some of .*groups.*, got 'grops'; did you mean groups\\?$"),
+        ({}, {"groups": set()}, "^the domain of mine must leave some groups, got none$"),
+        ({}, {"rank": 4}, "^the domain of mine leaves no rank of conv: it must be of 2, 1, 3, got 4$"),
+        ({"rank": 2}, {"rank": {1, 3}}, "^only must leave some rank of the domain of mine, 1, 3, got 2$"),
+        ({}, "rank=2", "^the domain of mine must be a mapping, got str$"),
+    ],
+)
+def test_an_implementation_s_own_domain_that_makes_no_sense_is_said_to_be_its_own(asked, own, said):
+    with pytest.raises(DomainError, match=said):
+        narrowed_to(read_domain(asked, ["conv"]), own, ["conv"], "mine")
+
+
+def test_an_implementation_s_own_domain_is_of_all_that_it_is_for():
+    own = {"groups": 1, "mode": "nearest"}
+    found = narrowed_to(
+        {"axes": frozenset({2})}, own, ["relu", "upsample"], "mine"
+    )  # `pad` has a mode, and isn't offered
+    assert found == {"axes": {2}, "groups": {1}, "mode": {"nearest"}}
+
+
+def test_values_that_no_draw_has_are_given_up_soon():
+    plan = Plan("relu", "float32", 0, largest=1000, only=read_domain({"elements": 4999}, ["relu"]))
+    assert not list(plan.of_design())
+    assert plan.design.triples[0] == 0
 
 
 def test_a_value_allows_the_classes_that_have_it():

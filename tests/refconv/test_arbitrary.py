@@ -22,7 +22,7 @@ def bits(results):
 
 @pytest.mark.slow
 @pytest.mark.skipif(bool(config.DISABLE_JIT), reason="as plain Python, what is drawn takes too long")
-@settings(max_examples=CALLS or 4 * settings.default.max_examples, suppress_health_check=list(HealthCheck))
+@settings(max_examples=CALLS or 2 * settings.default.max_examples, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_call_is_right_or_refused(operator, data):
     call = data.draw(arbitrary_calls(operator))

@@ -77,27 +77,17 @@ def _nan_without_gradient(grad_output: Array, input: Array, **attributes: Any) -
     return refconv.adaptive_max_pool_backward(np.where(np.isnan(output), 0, grad_output), input, **attributes)
 
 
-def _to_winners(grad_output: Array, input: Array, attributes: dict[str, Any], *, shared: bool) -> InputGradient:
-    taps = adaptive_taps(input.shape[2:], sizes_of(input, attributes))
-    at, _ = places(taps)
-    wins = winners(input, taps)
-    counts = np.maximum(wins.sum(axis=2, keepdims=True), 1) if shared else 1
-    values = (flat_planes(np.ascontiguousarray(grad_output))[..., None] * wins / counts).astype(input.dtype)
-    return InputGradient(scattered(values, np.where(wins, at, -1), input))
-
-
-@wrong("adaptive_max_pool_backward", "gradient shared evenly among equal maxima", "It is that of amax.")
-def _ties_share(grad_output: Array, input: Array, **attributes: Any) -> InputGradient:
-    return _to_winners(grad_output, input, attributes, shared=True)
-
-
 @wrong(
     "adaptive_max_pool_backward",
     "every one of equal maxima gets the whole gradient",
     "The gradient is masked with `input == output`.",
 )
 def _ties_all(grad_output: Array, input: Array, **attributes: Any) -> InputGradient:
-    return _to_winners(grad_output, input, attributes, shared=False)
+    taps = adaptive_taps(input.shape[2:], sizes_of(input, attributes))
+    at, _ = places(taps)
+    wins = winners(input, taps)
+    values = (flat_planes(np.ascontiguousarray(grad_output))[..., None] * wins).astype(input.dtype)
+    return InputGradient(scattered(values, np.where(wins, at, -1), input))
 
 
 @wrong("adaptive_max_pool_backward", "gradient goes to the last of equal maxima", "The comparison is `>=`, not `>`.")

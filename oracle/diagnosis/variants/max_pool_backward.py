@@ -53,14 +53,6 @@ for _misreading in (*STEPS, *PADDINGS, *DILATIONS):
 # Which elements get it.
 
 
-@wrong("max_pool_backward", "gradient shared evenly among equal maxima", "It is that of amax, or an average of ties.")
-def _ties_share(grad_output: Array, input: Array, **attributes: Any) -> InputGradient:
-    taps = taps_of(input, attributes)
-    wins = winners(input, taps)
-    shares = _flat(grad_output)[..., None] * wins / np.maximum(wins.sum(axis=2, keepdims=True), 1)
-    return _to_taps(shares, input, taps)
-
-
 @wrong(
     "max_pool_backward",
     "every one of equal maxima gets the whole gradient",

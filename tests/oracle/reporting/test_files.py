@@ -118,6 +118,12 @@ def test_links_stay_and_devices_are_written_to(tmp_path):
     assert not os.path.isfile("/dev/null")
 
 
-def test_a_report_says_its_format(report):
-    read = json.loads(report.to_json())
-    assert (read["format"], read["format_version"], read["complete"]) == ("refconv report", 1, True)
+@pytest.mark.parametrize("version", [1, 2])
+def test_older_reports_are_read_and_newer_ones_are_not(report, tmp_path, version):
+    written = json.loads(report.to_json())
+    assert (written["format_version"], written["complete"]) == (2, True)
+    (tmp_path / "report.json").write_text(json.dumps({**written, "format_version": version}))
+    assert len(read_calls(tmp_path / "report.json")) == len(report.failures)
+    (tmp_path / "report.json").write_text(json.dumps({**written, "format_version": 3}))
+    with pytest.raises(FileError, match="of version 3; this refconv reads version 2"):
+        read_calls(tmp_path / "report.json")

@@ -109,7 +109,7 @@ def test_each_law_says_what_it_is_and_why():
     assert all(function_name(law.operator, law.direction) in law.needs for law in every)
 
 
-WRONG = [variant for variant in CATALOGUE[::25] if "arguments not checked" not in variant.name]
+WRONG = [variant for variant in CATALOGUE[::40] if "arguments not checked" not in variant.name]
 
 
 @pytest.mark.slow

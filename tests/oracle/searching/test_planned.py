@@ -106,6 +106,46 @@ def test_a_domain_that_leaves_nothing_is_refused():
         oracle.check(refconv, ["relu"], only={"groups": 1})
 
 
+@pytest.mark.parametrize("laws", [False, True])
+def test_a_domain_of_which_no_case_is_drawn_is_refused(laws):
+    forward, never = oracle.subject(flatten=refconv.flatten), {"elements": "1", "multiple of 16": "True"}
+    with pytest.raises(DomainError, match=r"^only leaves no case of flatten$"):
+        oracle.check(forward, "flatten", only=never, examples=2, largest=1000, laws=laws)
+
+
+class Stating:
+    name = "mine"
+    relu = staticmethod(refconv.relu)
+    conv = staticmethod(refconv.conv)
+
+    def __init__(self, domain):
+        self.stated = domain
+
+    @property
+    def domain(self):
+        if isinstance(self.stated, Exception):
+            raise self.stated
+        return self.stated
+
+
+@pytest.mark.parametrize(
+    ("domain", "said"),
+    [
+        ({"grops": 1}, "^the domain of mine must name some of .*, got 'grops'; did you mean groups\\?$"),
+        ([("rank", 2)], "^the domain must be a mapping, got list$"),
+        (KeyError("x"), "^the domain can't be read: KeyError: 'x'$"),
+    ],
+)
+@pytest.mark.parametrize("checked", [oracle.check, oracle.conformance_tests])
+def test_a_domain_that_makes_no_sense_is_refused(domain, said, checked):
+    with pytest.raises(DomainError, match=said):
+        checked(Stating(domain), ["relu"])
+
+
+def test_a_domain_may_name_what_other_operators_have():
+    assert oracle.check(Stating({"groups": 1}), ["relu"], examples=2).passed
+
+
 class Supporting:
     name = "mine"
     relu = staticmethod(refconv.relu)
