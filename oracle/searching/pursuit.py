@@ -7,6 +7,7 @@ from functools import partial
 from oracle.contract import Call
 from oracle.diagnosis import Diagnosis, named
 from oracle.diagnosis.conditions import Condition
+from oracle.diagnosis.symptoms import WAVERS
 from oracle.judging.judge import Verdict, judge
 from oracle.reporting.report import Failure, Report
 from oracle.reporting.script import script
@@ -14,6 +15,7 @@ from oracle.searching.entanglement import Entanglement, disentangled
 from oracle.searching.extent import Extent
 from oracle.searching.findings import Findings, as_large, keeps_special
 from oracle.searching.reduction import Reduction
+from oracle.searching.repeating import wavering
 from oracle.searching.reproducing import shows, written
 from oracle.searching.studying import Study
 from oracle.searching.trial import LAW, Failed, Trial
@@ -45,10 +47,11 @@ class Pursuit:
         if len(calls) > 1:
             self._runner.renew()
             alone = self._judged(failed.case)
-            if not alone.unknown_failure:
+            wavers = None if alone.unknown_failure else self._wavering(failed.case)
+            if not alone.unknown_failure and wavers is None:
                 self._entanglement = disentangled(self._runner, calls, trial.arithmetic, ended=failed.verdict.ended)
                 return
-            failed = Failed(failed.case, alone, failed.sibling)
+            failed = Failed(failed.case, wavers or alone, failed.sibling)
         self.reduction = Reduction(failed, drawn, self._again)
 
     @property
@@ -93,6 +96,10 @@ class Pursuit:
             return None
         return failed
 
+    def _wavering(self, case: Case) -> Verdict | None:
+        """Return how a case fails that now fails, now passes."""
+        return wavering(self._runner, case, self.way.direction, self._trial.arithmetic)
+
     def _judged(self, case: Case) -> Verdict:
         return judge(self._runner, case, self.way.direction, self._trial.arithmetic)
 
@@ -105,6 +112,9 @@ class Pursuit:
             again = self._judged(failed.case)
             if again.unknown_failure:
                 return self._studied(Failed(failed.case, again, failed.sibling), first, seed)
+        wavers = self._wavering(first.case)
+        if wavers is not None:
+            return self._shown(Failed(first.case, wavers), WAVERS, named(WAVERS)), None
         return self._shown(first, _AGAIN), None
 
     def _studied(self, failed: Failed, first: Failed, seed: int) -> tuple[Failure, Condition | None]:
@@ -113,8 +123,10 @@ class Pursuit:
         probed = (self._trial.operator, self._report.dtype, seed) if self._law == LAW else None
         found = study.of(failed.case, first.case, probed)
         if found is None:  # it has changed its mind
-            return self._shown(failed), None
+            return self._shown(failed, diagnosis=named(failed.verdict.reason or "")), None
         simplest = Failed(found.case, found.verdict)
+        if found.wavers:
+            return self._shown(simplest, WAVERS, found.diagnosis), None
         simplest.special = failed.special and keeps_special(found.case)
         failure = replace(
             self._shown(simplest, diagnosis=found.diagnosis),
