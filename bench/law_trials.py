@@ -42,9 +42,9 @@ class Trial(NamedTuple):
     first: str | None  # what failed first
 
 
-def trials(subject: str, operator: str, dtype: str, applications: int, seed: int) -> list[Trial]:
+def trials(subject: str, operator: str, dtype: str, applications: int, seed: int, isolate: bool) -> list[Trial]:
     """Apply each law of `operator` to `subject`, as long as there are cases for it."""
-    with contextlib.closing(runner_of(subject, None, subject != "refconv", TIME_LIMIT, MEMORY_LIMIT)) as runner:
+    with contextlib.closing(runner_of(subject, None, isolate, TIME_LIMIT, MEMORY_LIMIT)) as runner:
         laws = [law for law in LAWS[operator] if offers_all(runner, law.needs)]
         return _trials(runner, laws, operator, dtype, applications, seed)
 
@@ -96,14 +96,17 @@ def told(subject: str, found: list[Trial]) -> Iterator[object]:
 )
 @click.option("--dtype", default="float32", show_default=True)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-def main(chosen: tuple[str, ...], subjects: tuple[str, ...], applications: int, dtype: str, seed: int) -> None:
+@click.option("--isolate", is_flag=True, help="In a process of its own, which takes several times as long.")
+def main(
+    chosen: tuple[str, ...], subjects: tuple[str, ...], applications: int, dtype: str, seed: int, isolate: bool
+) -> None:
     """Apply each law many times to what is right; exit with 1 if one fails."""
     console = Console(highlight=False, markup=False, soft_wrap=True, width=120)
     every: list[Trial] = []
     for operator in chosen or operators:
         for subject in subjects:
             began = time.perf_counter()
-            found = trials(subject, operator, dtype, applications, seed)
+            found = trials(subject, operator, dtype, applications, seed, isolate)
             every += found
             for part in told(subject, found):
                 console.print(part)

@@ -12,7 +12,7 @@ from oracle.judging.judge import read_arithmetic
 from oracle.reporting.report import Report
 from oracle.running.isolation import MEMORY_LIMIT, TIME_LIMIT, Isolated
 from oracle.running.runner import InProcess, Runner
-from oracle.searching.extent import Extent
+from oracle.searching.extent import FAILURES, Extent
 from oracle.searching.law_search import LawSearch
 from oracle.searching.search import Search
 from oracle.subjects import name_of, resolve, source
@@ -41,6 +41,8 @@ def check(
     time_limit: float = TIME_LIMIT,
     memory_limit: int = MEMORY_LIMIT,
     shrink: bool = True,
+    failures: int = FAILURES,
+    specials: bool = True,
     progress: Progress | None = None,
 ) -> Report:
     """Check an implementation against the reference over generated cases.
@@ -87,6 +89,11 @@ def check(
         Bytes that one call may add to what its process takes, if isolated.
     shrink : bool
         Make what fails smaller, and find out which mistake it is; without, the first case that fails is reported.
+    failures : int
+        How many failures are looked into in each direction of an operator, at most. Those of one mistake, or with the
+        same condition and symptom, are reported as one.
+    specials : bool
+        Also check cases with NaN, infinities and the like, which the report has in a row of their own.
     progress : callable, optional
         Called as ``progress(report)`` after each case, with the report so far.
 
@@ -103,7 +110,7 @@ def check(
         For a name that can't be loaded.
     """
     names = read_names(operators)
-    for name, number in {"examples": examples, "largest": largest}.items():
+    for name, number in {"examples": examples, "largest": largest, "failures": failures}.items():
         if number is not None and number < 1:
             raise ValueError(f"{name} must be at least 1, got {number}")
     if seconds is not None and not seconds > 0:
@@ -130,7 +137,7 @@ def check(
             if seconds is not None:
                 now = time.perf_counter()
                 until = now + max(began + seconds - now, 0) / (len(names) - number)
-            extent = Extent(examples, largest, domain, until)
+            extent = Extent(examples, largest, domain, until, specials, failures)
             if laws:
                 LawSearch(runner, name, chosen, report, step, shrink=shrink).run(extent, seed)
             else:

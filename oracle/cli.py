@@ -14,15 +14,16 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from oracle.checking import check
 from oracle.replay import replay
-from oracle.reporting.files import keep
+from oracle.reporting.files import keep_all
 from oracle.reporting.plain import one_line, plain
 from oracle.reporting.report import Failure, Report
 from oracle.reporting.terminal import WIDTH, show, show_verdict
 from oracle.running.isolation import MEMORY_LIMIT, TIME_LIMIT
+from oracle.searching.extent import FAILURES
 from oracle.subjects import ADAPTERS, LoadError
 from properties import LAWS
 from properties.arrays import DTYPES
@@ -156,6 +157,18 @@ _subject = click.argument("subject", shell_complete=_known_subjects)
     "--laws", is_flag=True, help="Check laws in place of the definition: identities that need no reference value."
 )
 @click.option(
+    "--failures",
+    type=click.IntRange(min=1),
+    default=FAILURES,
+    show_default=True,
+    metavar="N",
+    help="Failures to look into in each direction of an operator, at most.",
+)
+@click.option(
+    "--specials/--no-specials", default=True, show_default=True,
+    help="Also check cases with NaN, infinities and the like, which have a row of their own.",
+)  # fmt: skip
+@click.option(
     "-v", "--verbose", is_flag=True, help="Also list each known deviation, and all functions that are absent."
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print the verdict alone, and each failure in a line.")
@@ -178,6 +191,8 @@ def check_command(
     largest: int | None,
     seed: int,
     laws: bool,
+    failures: int,
+    specials: bool,
     verbose: bool,
     quiet: bool,
     isolate: bool,
@@ -218,6 +233,8 @@ def check_command(
                 seed=seed,
                 arithmetic=arithmetic,
                 laws=laws,
+                failures=failures,
+                specials=specials,
                 isolate=isolate,
                 time_limit=time_limit,
                 memory_limit=int(memory_limit * 2**30),
@@ -320,7 +337,7 @@ class _Saved:
             if path is not None:
                 getattr(report, write)(path)
         try:
-            return [(failure, keep(self._folder, report.subject, failure)) for failure in report.failures]
+            return keep_all(self._folder, report.subject, report.failures)
         except OSError as error:
             click.echo(f"refconv: failing cases can't be kept: {error}", err=True)
             return []
@@ -353,11 +370,20 @@ def terminated() -> Iterator[Callable[[], None]]:
             signal.signal(number, handler)
 
 
+_ROOMY = 110
+"""Columns from which on there is room for a bar, and the time that it took."""
+
+
+def is_redrawn(console: Console) -> bool:
+    """Whether a line can be written over: on a terminal that is none too simple."""
+    return console.is_terminal and not console.is_dumb_terminal
+
+
 @contextmanager
 def _progress(names: list[str], *, quiet: bool) -> Iterator[Callable[[Report], None]]:
     """Show how far the check is: a bar on a terminal, elsewhere a line for each operator."""
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if not is_redrawn(console):
         told: set[str] = set()
 
         def tell(report: Report) -> None:
@@ -367,13 +393,9 @@ def _progress(names: list[str], *, quiet: bool) -> Iterator[Callable[[Report], N
 
         yield tell
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-    )
+    columns: list[ProgressColumn] = [TextColumn("{task.description}"), TimeRemainingColumn(), TextColumn("left")]
+    if console.width >= _ROOMY:
+        columns[1:1] = [BarColumn(), TimeElapsedColumn()]
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("loading", total=len(names))
 

@@ -14,7 +14,7 @@ from oracle.reporting.plain import one_line
 from oracle.reporting.report import Report
 from oracle.running.runner import InProcess, offers_all
 from oracle.searching.drawing import by_seed_alone
-from oracle.searching.extent import Extent
+from oracle.searching.extent import FAILURES, Extent
 from oracle.searching.law_search import LawSearch
 from oracle.searching.search import Search
 from oracle.subjects import name_of, resolve, source
@@ -38,6 +38,8 @@ def conformance_tests(
     *,
     arithmetic: str | None = None,
     only: Domain | None = None,
+    failures: int = FAILURES,
+    specials: bool = True,
 ) -> type:
     """Return a class of tests: ``TestMine = oracle.conformance_tests(mine)``.
 
@@ -64,6 +66,8 @@ def conformance_tests(
         One of ``refconv.ARITHMETICS``, by whose error bounds to judge; by default that of `dtype`.
     only : mapping, optional
         A domain, as :func:`oracle.check` takes it.
+    failures, specials
+        As for :func:`oracle.check`.
 
     Returns
     -------
@@ -104,7 +108,7 @@ def conformance_tests(
                 request,
                 lambda report, examples, seed: Search(
                     tested.runner, operator, chosen, report, _nothing, directions=[direction]
-                ).run(Extent(examples, only=domain), seed),
+                ).run(Extent(examples, only=domain, specials=specials, failures=failures), seed),
             )
 
         @pytest.mark.parametrize("law", [tested.param((law,), law.needs, _law_id(law)) for law in laws])

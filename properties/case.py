@@ -116,13 +116,13 @@ def all_finite(arrays: Iterable[Array | None]) -> bool:
 _LAID_OUT = {
     "contiguous": "{text}",
     "channels_last": "np.moveaxis(np.moveaxis({text}, 1, -1).copy(), -1, 1)",
-    "sliced": "np.pad({text}, {sides})[:, 1:-1]",
+    "sliced": "np.pad({text}, {sides}{around})[:, 1:-1]",
     "transposed": "{text}.copy(order='F')",
     "reversed": "{text}[..., ::-1].copy()[..., ::-1]",
     "expanded": "np.lib.stride_tricks.as_strided({text}[:1], {shape}, {strides})",
-    "constant": "np.broadcast_to({text}.ravel()[0], {shape})",
+    "constant": "np.lib.stride_tricks.as_strided({text}.ravel()[:1], {shape}, {strides})",
 }
-"""Python that lays out an array as :func:`properties.lay_out` does, but for what lies around a slice."""
+"""Python that lays out an array as :func:`properties.lay_out` does."""
 
 
 def literal(array: Array | None) -> str:
@@ -139,7 +139,8 @@ def literal(array: Array | None) -> str:
         text = f"{_sparse(array)}.reshape({array.shape}).astype({dtype})"
     layout = layout_of(array)
     sides = [(0, 0), (1, 1), *[(0, 0)] * (array.ndim - 2)]
-    return _LAID_OUT[layout].format(text=text, sides=sides, shape=array.shape, strides=array.strides)
+    around = "" if array.dtype.kind == "i" else ", constant_values=np.nan"
+    return _LAID_OUT[layout].format(text=text, sides=sides, around=around, shape=array.shape, strides=array.strides)
 
 
 def _mostly_zero(array: Array) -> bool:

@@ -43,7 +43,7 @@ def averages_bound(arithmetic: Arithmetic, output: Array, call: Averages) -> Bou
     """Bound the rounding errors of `output`: those of a plain sum, exact on integers, and then of the division.
 
     Whoever divides by one axis's count after the other, as PyTorch does along three axes, rounds three times, whoever
-    multiplies by the reciprocal twice; by powers of two nobody does.
+    multiplies by the reciprocal twice; by powers of two nobody does. So the mean of one value is that value.
     """
     sums: Bound
     (sums,) = bounds.multilinear(
@@ -51,8 +51,10 @@ def averages_bound(arithmetic: Arithmetic, output: Array, call: Averages) -> Bou
     )
     rounded = 3 * (arithmetic.accumulation + bounds.FLOAT64.accumulation) + arithmetic.stored
     roundings = np.where(_power_of_two(call.divisor), 0, rounded)
-    beyond = roundings * abs(output) + bounds.lost_when_stored(arithmetic, output)
-    return Bound(*(error / call.divisor + beyond for error in sums))
+    lost = bounds.lost_when_stored(arithmetic, output)
+    beyond = roundings * abs(output) + lost
+    alone = (_counts(call) <= 1) & _power_of_two(call.divisor)
+    return Bound(*(np.where(alone, lost, error / call.divisor + beyond) for error in sums))
 
 
 def shares_bound(arithmetic: Arithmetic, grad_input: Array, grad: Array, call: Averages) -> Bound:
@@ -64,12 +66,23 @@ def shares_bound(arithmetic: Arithmetic, grad_input: Array, grad: Array, call: A
     exact = bool(_power_of_two(call.divisor).all())
     unit = call.divisor.max() if exact else 1.0
     terms = arithmetic if exact else arithmetic._replace(product=3 * arithmetic.product)
+    factors = 1 if exact else 2
     maps = transposed(call.windows)
     sums: Bound
     (sums,) = bounds.multilinear(
-        lambda quotients: resample(quotients, maps), terms, (grad_input * unit,), (grad / call.divisor * unit,), {}
+        lambda quotients: resample(quotients, maps),
+        terms,
+        (grad_input * unit,),
+        (grad / call.divisor * unit,),
+        {},
+        factors=factors,
     )
     return Bound(*(error / unit for error in sums))
+
+
+def _counts(call: Averages) -> Array:
+    """Return how many values each window holds."""
+    return resample(np.ones((1, 1, *call.signal.shape[2:])), call.windows)
 
 
 def _power_of_two(divisor: Array) -> Array:

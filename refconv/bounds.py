@@ -17,8 +17,23 @@ bound is the smaller one, and judges.
 On small integers every partial sum is representable, so all correct direct algorithms give the same bits: there, both
 bounds are 0.
 
+A plain sum has no products: its u_product is 0, and of one term it is that term.
+
 An arithmetic that rounds its factors, as TF32 does, makes exact products of factors that fit: then u_product is that of
 the sums. Factors that don't fit into its range may be lost, or overflow: each product is off by what that moves it.
+
+One that *splits* its factors adds three products for each: of x = h + l + r and y alike, with h and l in a short format
+of p bits, h h', h l' and l h', all exact. What is left out is l l' + x r' + r y. However h and l are rounded, abs(l) is
+at most 2^(1-p) abs(x), and abs(r) is that of abs(l). So u_product is 3 * 2^(2-2p): 3 * 2^-14 of bfloat16's 8 bits,
+3 * 2^-20 of TF32's 11. Sums have 3 n terms. Neither error walks at random: if h is cut off, what is left out has the
+sign of x y, and B has u_product abs(T) / 8 more; and h l' may vanish beside the partial sum that it is added to, each
+time, so that B has an eighth of what these roundings are together, as below.
+
+One that *truncates* its sums, as tensor cores do, is off by up to 2 u of each partial sum, towards zero; and where
+some terms are aligned to the largest before they are added, as there, by as much of it for each term (Fasi, Higham,
+Mikaitis, Pranesh, Numerical behavior of NVIDIA tensor cores, PeerJ Computer Science 7, 2021): u_accumulation is 4 u.
+These errors don't walk at random: half of it of each partial sum adds up, in the mean, which is no more than the root
+of n times the sum of their squares.
 """
 
 import math
@@ -54,11 +69,25 @@ class Arithmetic(NamedTuple):
     factors: float = 0.0  # the part of `product` that comes from rounding two factors, none where they fit
     normwise: bool = False  # errors are bounded by norms of the whole input, as those of FFT and Winograd are
     hasty: bool = False  # sums are bounded by their numbers and magnitudes alone, more tightly than need be
+    split: int = 0  # bits of the two parts of a factor, where three products of them stand for one
+    truncates: bool = False  # partial sums, towards zero
+    absolute: bool = False  # functions and differences are accurate beside what they are made of, not beside themselves
+    words: str = ""  # what it is
 
     @property
     def bits(self) -> int:
         """The significand's bits of the numbers that are multiplied."""
         return round(-math.log2(self.factors / 2 if self.factors else self.product))
+
+    @property
+    def fitting(self) -> int:
+        """The most bits that factors may have so that their product is exact, but for a rounding of its own."""
+        return self.split or self.bits
+
+    @property
+    def products(self) -> int:
+        """How many products stand for one."""
+        return 3 if self.split else 1
 
     @property
     def stored(self) -> float:
@@ -76,10 +105,10 @@ class Arithmetic(NamedTuple):
         return FLOAT32.smallest if self.stored else self.smallest
 
 
-def _ieee(name: str, dtype: Any) -> Arithmetic:
+def _ieee(name: str, dtype: Any, words: str) -> Arithmetic:
     info: Any = ml_dtypes.finfo(dtype)  # type: ignore[no-untyped-call]  # ml_dtypes has no types
     unit = float(info.eps) / 2
-    return Arithmetic(name, unit, unit, unit, float(info.smallest_normal), float(info.max))
+    return Arithmetic(name, unit, unit, unit, float(info.smallest_normal), float(info.max), words=words)
 
 
 def _rounding_factors(arithmetic: Arithmetic, unit: float) -> Arithmetic:
@@ -89,30 +118,80 @@ def _rounding_factors(arithmetic: Arithmetic, unit: float) -> Arithmetic:
 
 def _summed_in_float32(name: str, arithmetic: Arithmetic) -> Arithmetic:
     """Return `arithmetic` with exact products, of which two significands fit into one of float32, and its sums."""
-    return arithmetic._replace(name=name, product=arithmetic.factors, accumulation=FLOAT32.accumulation)
+    words = f"{name}, sums in float32"
+    return arithmetic._replace(name=name, product=arithmetic.factors, accumulation=FLOAT32.accumulation, words=words)
 
 
-FLOAT32 = _ieee("float32", np.float32)
-FLOAT64 = _ieee("float64", np.float64)
-TF32 = FLOAT32._replace(name="tf32", product=2.0**-10, factors=2.0**-10)  # both rounded to 11 bits, sums in float32
+def _split(name: str, bits: int, words: str) -> Arithmetic:
+    """Return the arithmetic of three products of factors of so many bits, with sums in float32."""
+    left_out = 3 * 2.0 ** (2 - 2 * bits)
+    largest = (2 - 2.0 ** (1 - bits)) * 2.0**127
+    return FLOAT32._replace(name=name, product=left_out, factors=left_out, largest=largest, split=bits, words=words)
+
+
+FLOAT32 = _ieee("float32", np.float32, "single precision")
+FLOAT64 = _ieee("float64", np.float64, "double precision")
+TF32 = FLOAT32._replace(
+    name="tf32", product=2.0**-10, factors=2.0**-10, words="factors rounded to 11 bits, sums in float32"
+)
+TF32X3 = _split("tf32x3", 11, "three products of TF32 for one, as CUTLASS's")
+BFLOAT16X3 = _split("bfloat16x3", 8, "three products of bfloat16 for one, as XLA's HIGH")
 FLOAT16_ACCUMULATED, BFLOAT16_ACCUMULATED = (
     _rounding_factors(own, own.storage)
-    for own in (_ieee("float16-accumulated", np.float16), _ieee("bfloat16-accumulated", ml_dtypes.bfloat16))
+    for own in (
+        _ieee("float16-accumulated", np.float16, "float16, sums as well"),
+        _ieee("bfloat16-accumulated", ml_dtypes.bfloat16, "bfloat16, sums as well"),
+    )
 )
 FLOAT16 = _summed_in_float32("float16", FLOAT16_ACCUMULATED)
 BFLOAT16 = _summed_in_float32("bfloat16", BFLOAT16_ACCUMULATED)
-FAST = FLOAT32._replace(name="fast", normwise=True)
+
+
+def _absolute(own: Arithmetic) -> Arithmetic:
+    words = "functions accurate beside 1 and their arguments, as 0.5 tanh(x / 2) + 0.5"
+    return own._replace(name="absolute", absolute=True, words=words)
+
+
+def _truncated(own: Arithmetic) -> Arithmetic:
+    words = "sums rounded towards zero, as tensor cores'"
+    product, accumulation = own.product + own.accumulation, 4 * own.accumulation
+    return own._replace(name="truncated", truncates=True, product=product, accumulation=accumulation, words=words)
+
+
+def _fast(own: Arithmetic) -> Arithmetic:
+    return own._replace(name="fast", normwise=True, words="errors bounded by norms, as Winograd's")
+
+
+_OVER: Mapping[str, Callable[[Arithmetic], Arithmetic]] = {
+    "absolute": _absolute,
+    "truncated": _truncated,
+    "fast": _fast,
+}
+"""Those that compute in the precision of the dtype."""
 ARITHMETICS = {
     arithmetic.name: arithmetic
-    for arithmetic in (FLOAT32, FLOAT64, TF32, FLOAT16, BFLOAT16, FLOAT16_ACCUMULATED, BFLOAT16_ACCUMULATED, FAST)
+    for arithmetic in (
+        FLOAT64,
+        FLOAT32,
+        _absolute(FLOAT32),
+        _truncated(FLOAT32),
+        TF32X3,
+        BFLOAT16X3,
+        _fast(FLOAT32),
+        TF32,
+        FLOAT16,
+        BFLOAT16,
+        FLOAT16_ACCUMULATED,
+        BFLOAT16_ACCUMULATED,
+    )
 }
+"""By name, from the most to the least accurate."""
 
 
 def over(arithmetic: Arithmetic, dtype: str) -> Arithmetic:
-    """Return `arithmetic` for arrays of `dtype`: a normwise one computes in the dtype's own precision."""
-    if not arithmetic.normwise:
-        return arithmetic
-    return ARITHMETICS[dtype]._replace(name=arithmetic.name, normwise=True)
+    """Return `arithmetic` for arrays of `dtype`: some compute in the dtype's own precision."""
+    change = _OVER.get(arithmetic.name)
+    return arithmetic if change is None else change(ARITHMETICS[dtype])
 
 
 def hasty(arithmetic: Arithmetic) -> Arithmetic:
@@ -120,7 +199,7 @@ def hasty(arithmetic: Arithmetic) -> Arithmetic:
 
     Where there is none, it is `arithmetic` itself.
     """
-    plain = not (arithmetic.normwise or arithmetic.factors or arithmetic.stored)
+    plain = not (arithmetic.normwise or arithmetic.factors or arithmetic.stored or arithmetic.truncates)
     return arithmetic._replace(hasty=True) if plain else arithmetic
 
 
@@ -144,7 +223,7 @@ def multilinear(
     inputs: Iterable[Array | None],
     attributes: Mapping[str, object],
     *,
-    factors: int = 2,
+    factors: int | tuple[int, ...] = 2,
 ) -> tuple[Any, ...]:
     """Bound how far what `arithmetic` gives for a multilinear operator lies from the reference in float64.
 
@@ -160,9 +239,9 @@ def multilinear(
         float64 arrays.
     attributes : mapping
         The attributes of the call.
-    factors : int
+    factors : int, or one for each result
         The most factors that a term has. Each beyond the first is a product, rounded and, if there are more, rounded
-        again as a factor of the next.
+        again as a factor of the next. Of 1, results are plain sums.
 
     Returns
     -------
@@ -178,30 +257,33 @@ def multilinear(
         return sums_of(*(None if array is None else transform(array) for array in inputs))
 
     values, inputs = tuple(values), tuple(inputs)
+    of_each = (factors,) * len(values) if isinstance(factors, int) else factors
+    most = max(of_each)
     with np.errstate(all="ignore"):  # what isn't finite is judged apart
         if arithmetic.normwise:  # what is not transformed is summed as elsewhere
             plain = arithmetic._replace(normwise=False)
             summed = multilinear(function, plain, values, inputs, attributes, factors=factors)
             pairs = zip(_normwise(arithmetic, sums, inputs), summed, strict=True)
             return tuple(one if one is None or other is None else either(one, other) for one, other in pairs)
-        if arithmetic.hasty and _surely_exact(arithmetic, inputs, factors):
+        if arithmetic.hasty and _surely_exact(arithmetic, inputs, most):
             return tuple(None if value is None else exact(value) for value in values)
         magnitudes = sums(np.abs)
-        if _exact(arithmetic, inputs, magnitudes, factors):
+        if _exact(arithmetic, inputs, magnitudes, most):
             return tuple(None if value is None else exact(value) for value in values)
         if arithmetic.hasty:
-            of_each = zip(values, magnitudes, sums(np.ones_like), strict=True)
+            known = zip(values, magnitudes, sums(np.ones_like), of_each, strict=True)
             return tuple(
-                None if value is None else _least(arithmetic, value, magnitude, count, factors)
-                for value, magnitude, count in of_each
+                None if value is None else _least(arithmetic, value, magnitude, count, own)
+                for value, magnitude, count, own in known
             )
         counts, squares = sums(np.ones_like), sums(np.square)
         lost = _lost(arithmetic, sums, inputs, magnitudes)
-        fitting = _fitting(arithmetic, inputs) if factors == 2 else arithmetic  # sums that are factors may not fit
-        of_result = zip(values, magnitudes, counts, squares, _likeness(sums_of, inputs, counts), lost, strict=True)
+        fitting = _fitting(arithmetic, inputs) if most <= 2 else arithmetic  # sums that are factors may not fit
+        likeness = _likeness(sums_of, inputs, counts)
+        of_result = zip(values, magnitudes, counts, squares, likeness, lost, of_each, strict=True)
         return tuple(
-            None if value is None else _bound(fitting, value, *known, factors=factors, lost=more)
-            for value, *known, more in of_result
+            None if value is None else _bound(fitting, value, *sums_, factors=own, lost=more)
+            for value, *sums_, more, own in of_result
         )
 
 
@@ -252,8 +334,9 @@ def _exact(
     of the first products are factors themselves, none larger than what they contribute to, unless it is 0.
     """
     integers = all((array == np.rint(array)).all() for array in inputs if array is not None)
-    unit = max(arithmetic.accumulation, arithmetic.storage, arithmetic.product if factors > 2 else 0)
-    limits = [(inputs, 1 / arithmetic.product), (magnitudes, 1 / unit)]
+    wide = arithmetic.product if factors > 2 else 0.0
+    unit = max(arithmetic.accumulation, arithmetic.storage, wide)
+    limits = [(inputs, 2.0**arithmetic.split if arithmetic.split else 1 / arithmetic.product), (magnitudes, 1 / unit)]
     return integers and all(
         np.abs(array).max(initial=0) < limit for arrays, limit in limits for array in arrays if array is not None
     )
@@ -269,7 +352,7 @@ def _surely_exact(arithmetic: Arithmetic, inputs: Iterable[Array | None], factor
     largest = math.prod(float(abs(array).max(initial=1)) for array in given)
     terms = max((array.size for array in given), default=0)
     unit = max(arithmetic.accumulation, arithmetic.storage, arithmetic.product)
-    small = largest * terms ** (factors - 2) * (terms + 1) < 1 / unit
+    small = largest * terms ** max(factors - 2, 0) * (terms + 1) < 1 / unit
     return small and all((array == np.rint(array)).all() for array in given)
 
 
@@ -288,14 +371,16 @@ def _least(arithmetic: Arithmetic, value: Array, magnitude: Array, count: Array,
 
 def _fitting(arithmetic: Arithmetic, inputs: Iterable[Array | None]) -> Arithmetic:
     """Return `arithmetic` without the rounding of factors, if all `inputs` fit into its significand as they are."""
-    fit = all(_fits(array, arithmetic.bits) for array in inputs if array is not None) if arithmetic.factors else False
+    given = [array for array in inputs if array is not None]
+    fit = bool(arithmetic.factors) and all(fits(array, arithmetic.fitting).all() for array in given)
     product = max(arithmetic.product - arithmetic.factors, arithmetic.accumulation)
     return arithmetic._replace(product=product) if fit else arithmetic
 
 
-def _fits(array: Array, bits: int) -> bool:
+def fits(array: Array, bits: int) -> Array:
+    """Return which elements have no more significant bits, or aren't finite."""
     scaled = np.ldexp(np.frexp(array)[0], bits)
-    return bool(np.all((scaled == np.rint(scaled)) | ~np.isfinite(array)))
+    return np.asarray((scaled == np.rint(scaled)) | ~np.isfinite(array))
 
 
 def _lost(
@@ -305,10 +390,11 @@ def _lost(
     magnitudes: tuple[Any, ...],
 ) -> tuple[Any, ...]:
     """Return by how much each result may be off since factors that are rounded under- or overflow."""
+    smallest = arithmetic.smallest * 2.0 ** (2 * arithmetic.split)  # of what has a second part
 
     def moved(array: Array) -> Array:
         sizes = abs(array)
-        return np.where((sizes > 0) & (sizes < arithmetic.smallest), sizes + arithmetic.smallest, sizes)
+        return np.where((sizes > 0) & (sizes < smallest), sizes + arithmetic.smallest, sizes)
 
     given = [array for array in inputs if array is not None]
     if not arithmetic.factors or all((moved(array) == abs(array)).all() for array in given):
@@ -360,10 +446,13 @@ def _bound(
     lost: Array,
 ) -> Bound:
     # Adding the reference's roundoffs to the implementation's covers both: gamma(s + t) >= gamma(s) + gamma(t).
+    if factors == 1 and arithmetic.product > arithmetic.accumulation:
+        factors = 2  # sums may be products with ones, whose factors are rounded
     product = (factors - 1) * (arithmetic.product + FLOAT64.product)
     accumulation = arithmetic.accumulation + FLOAT64.accumulation
-    storage = (factors - 1) * (arithmetic.storage + FLOAT64.storage)
-    roundings = np.where(count > 0, product + (count - 1) * accumulation + storage, 0)
+    storage = max(factors - 1, 1) * (arithmetic.storage + FLOAT64.storage)
+    terms = arithmetic.products * count
+    roundings = np.where(count > 0, product + (terms - 1) * accumulation + storage, 0)
     gamma = np.where(roundings < 1, roundings / (1 - roundings), np.inf)
     largest = gamma * magnitude + (abs(value) if arithmetic.stored else magnitude)
     overflown = (largest > arithmetic.largest) | (magnitude * (1 + gamma) > arithmetic.summed)
@@ -371,6 +460,14 @@ def _bound(
     if arithmetic.stored:
         beyond += np.where(count > 0, arithmetic.smallest, 0)
     mean_square = value**2 / np.maximum(count, 1)
-    walk = alike * count * (np.maximum(alike * square - mean_square, 0) / 6 + value**2 / 3)
-    spread = np.sqrt(accumulation**2 * walk + product**2 * square)
-    return Bound(rigorous=gamma * magnitude + beyond, statistical=spread + storage * abs(value) + beyond)
+    walk = alike * terms * (np.maximum(alike * square - mean_square, 0) / 6 + value**2 / 3)
+    spread = np.sqrt(accumulation**2 * walk + product**2 * alike * square)
+    if arithmetic.split:
+        spread = spread + (product * abs(value) + accumulation * np.sqrt(terms * walk)) / ERRORS_PER_B
+    if arithmetic.truncates:
+        spread = spread + accumulation / 4 * np.sqrt(terms * walk)
+    errors = gamma * magnitude + beyond, spread + storage * abs(value) + beyond
+    if factors == 1:
+        moved_ = lost_when_stored(arithmetic, value)
+        errors = np.where(count > 1, errors[0], moved_), np.where(count > 1, errors[1], moved_)
+    return Bound(*errors)

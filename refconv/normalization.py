@@ -102,10 +102,21 @@ class RoundedNorm:
     recurrence, and to the second, since the correct two-pass formula has that. No good algorithm gives a negative
     variance, so that r lies between the values that v + e(v) and max(v - e(v), 0) give: an interval and not a slope,
     since e(v) may be as large as v.
+
+    Of one value, the mean is that value, which nothing rounds: it is normalised to 0, whatever it is, the output is the
+    bias, and there is no gradient but the bias's. Who computes the second formula there has u abs(x) w r of nothing
+    but x: that is accurate beside x, as an `absolute` arithmetic is, and not beside what the formula is for.
     """
 
     norm: Norm
     arithmetic: Arithmetic
+
+    @cached_property
+    def single(self) -> bool:
+        """Whether each mean is of one value, from which it differs by 0."""
+        groups, every = self.norm.shape[1], self.norm.x.size
+        flushed = self.norm.eps <= self.arithmetic.flushed  # then it is 0 / 0
+        return self.norm.given is None and groups == every and not flushed and not self.arithmetic.absolute
 
     @cached_property
     def x(self) -> Rounded:
@@ -156,6 +167,9 @@ class RoundedNorm:
     def output_bound(self) -> Bound:
         """Bound the errors of the output."""
         bias = self.per_channel(self.norm.bias, 0)
+        if self.single:
+            output = exactly(np.broadcast_to(bias, self.norm.shape), self.arithmetic)
+            return _shaped(output, self.norm.input.shape)
         output = self.centred * self.reciprocal * self.weight + bias
         rounded = output.unit * abs(bias)  # b - m w r
         return _shaped(Rounded(output.value, output.error + rounded, self.arithmetic), self.norm.input.shape)
@@ -168,6 +182,10 @@ class RoundedNorm:
 
             grad_input = h r - r mean(h) - d r**3 mean(h d)
         """
+        if self.single:
+            nothing = None if self.norm.weight is None else bounds.exact(self.norm.weight)
+            own = None if self.norm.bias is None else self._bias_bound(grad_output)
+            return bounds.exact(grad_output), nothing, own
         grad = exactly(grad_output.reshape(self.norm.shape), self.arithmetic)
         centred, reciprocal = self.centred, self.reciprocal
         total = grad.sum((0, 3))
@@ -198,7 +216,9 @@ class RoundedNorm:
             return total.reshape(self.norm.channels)
 
         bound: Bound
-        (bound,) = bounds.multilinear(function, self.arithmetic, (function(grad_output),), (grad_output,), {})
+        (bound,) = bounds.multilinear(
+            function, self.arithmetic, (function(grad_output),), (grad_output,), {}, factors=1
+        )
         return bound
 
 

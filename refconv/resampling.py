@@ -145,6 +145,7 @@ def products_bound(arithmetic: Arithmetic, value: Array, signal: Array, maps: Se
 
     Each product has as many roundings as axes, in whatever order it is computed. Weights with few binary digits after
     the point count as integers, scaled by a power of two, which rounds nothing: on small integers the result is exact.
+    What has one weight, of 1, is the value that it weighs.
     """
     shifts = [_digits(map_.weight) for map_ in maps]
 
@@ -155,7 +156,12 @@ def products_bound(arithmetic: Arithmetic, value: Array, signal: Array, maps: Se
     terms = arithmetic._replace(product=len(maps) * arithmetic.product)
     whole: Bound
     (whole,) = bounds.multilinear(sums, terms, (np.ldexp(value, sum(shifts)),), (signal, *weights), {})
-    return Bound(*(np.ldexp(error, -sum(shifts)) for error in whole))
+    one = np.ones((1, 1, *signal.shape[2:]))
+    taken = [map_._replace(weight=np.where(map_.weight != 0, 1.0, 0.0)) for map_ in maps]
+    sizes = [map_._replace(weight=abs(map_.weight)) for map_ in maps]
+    copied = (resample(one, taken) == 1) & (resample(one, sizes) == 1)
+    lost = bounds.lost_when_stored(arithmetic, value)
+    return Bound(*(np.where(copied, lost, np.ldexp(error, -sum(shifts))) for error in whole))
 
 
 def _digits(weight: Array) -> int:

@@ -13,7 +13,8 @@ float64 is added. Where sums are finer than what is stored, theirs is u, and eac
 may be stored. An elementary function may be off by 8 u: vectorised libraries promise 4 units in the last place. Of a
 sum's n - 1 roundings, 4 sqrt(n) is what the random walk of many leaves; terms that are alike are rounded alike, so that
 each counts as often as there are terms like it (`refconv.likeness`), and m is the sum of these counts. An exponent that
-doesn't fit its format is rounded, too: by the derivative of x^p by p, p (1 + u) makes that |p x^p log x| u.
+doesn't fit its format is rounded, too: by the derivative of x^p by p, p (1 + u) makes that |p x^p log x| u. Nothing is
+rounded where a factor or a divisor is 1, a term is 0, equal numbers are subtracted, or one is summed.
 
 The formula should be the one whose errors are the largest among good algorithms: a bound states what any of them keeps.
 
@@ -22,12 +23,13 @@ The functions at the end take plain arrays as well, so that a formula can be wri
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import log2
 from typing import Any
 
 import numpy as np
 
 from refconv.arguments import Array
-from refconv.bounds import FLOAT64, Arithmetic, Bound, lost_when_stored
+from refconv.bounds import FLOAT64, Arithmetic, Bound, fits, lost_when_stored
 from refconv.likeness import evenly, like_terms
 
 _FUNCTION = 8  # units in which an elementary function may be off
@@ -56,26 +58,30 @@ class Rounded:
     def _lifted(self, other: Any) -> "Rounded":
         return other if isinstance(other, Rounded) else exactly(np.asarray(other, np.float64), self.arithmetic)
 
-    def _rounded(self, value: Array, error: Array, units: float = 1) -> "Rounded":
+    def _rounded(self, value: Array, error: Array, units: float = 1, exact: Array | bool = False) -> "Rounded":
         size = np.where(np.isinf(value), 0, abs(value))  # an infinity isn't rounded
         flushed = np.where(size < self.arithmetic.flushed, size, 0)  # subnormals may be
-        total = error + units * self.unit * (size + error) + flushed
+        rounding = units * self.unit * (size + error)
         if self.arithmetic.stored:
-            total += self.arithmetic.stored * np.maximum(size + error, self.arithmetic.smallest)
-        return Rounded(value, total, self.arithmetic)
+            rounding += self.arithmetic.stored * np.maximum(size + error, self.arithmetic.smallest)
+        return Rounded(value, error + np.where(exact, 0, rounding) + flushed, self.arithmetic)
+
+    def _is(self, number: float) -> Array:
+        """Return where the array is that number or its negative, without error."""
+        return np.asarray((self.error == 0) & (abs(self.value) == number))
 
     def __neg__(self) -> "Rounded":
         return Rounded(-self.value, self.error, self.arithmetic)
 
     def __add__(self, other: Any) -> "Rounded":
         other = self._lifted(other)
-        return self._rounded(self.value + other.value, self.error + other.error)
+        exact = self._is(0) | other._is(0) | ((self.error + other.error == 0) & (self.value == -other.value))
+        return self._rounded(self.value + other.value, self.error + other.error, exact=exact)
 
     __radd__ = __add__
 
     def __sub__(self, other: Any) -> "Rounded":
-        other = self._lifted(other)
-        return self._rounded(self.value - other.value, self.error + other.error)
+        return self + -self._lifted(other)
 
     def __rsub__(self, other: Any) -> "Rounded":
         return self._lifted(other) + -self
@@ -83,14 +89,16 @@ class Rounded:
     def __mul__(self, other: Any) -> "Rounded":
         other = self._lifted(other)
         error = abs(self.value) * other.error + (abs(other.value) + other.error) * self.error
-        return self._rounded(self.value * other.value, error)
+        exact = self._is(1) | other._is(1) | self._is(0) | other._is(0)
+        return self._rounded(self.value * other.value, error, exact=exact)
 
     __rmul__ = __mul__
 
     def __truediv__(self, other: Any) -> "Rounded":
         other = self._lifted(other)
         value = self.value / other.value
-        return self._rounded(value, (self.error + abs(value) * other.error) / abs(other.value))
+        error = (self.error + abs(value) * other.error) / abs(other.value)
+        return self._rounded(value, error, exact=other._is(1) | self._is(0))
 
     def __rtruediv__(self, other: Any) -> "Rounded":
         return self._lifted(other) / self
@@ -112,17 +120,19 @@ class Rounded:
         """Apply what only moves elements, such as a reshape or a transpose."""
         return replace(self, value=move(self.value), error=move(self.error))
 
-    def function(self, function: Callable[[Array], Array], slope: Callable[[Array], Array]) -> "Rounded":
-        """Apply an elementary function, whose derivative is `slope`."""
-        return self._rounded(function(self.value), abs(slope(self.value)) * self.error, _FUNCTION)
+    def function(
+        self, function: Callable[[Array], Array], slope: Callable[[Array], Array], exact: Array | bool = False
+    ) -> "Rounded":
+        """Apply an elementary function, whose derivative is `slope`; where it is known to be, it is `exact`."""
+        return self._rounded(function(self.value), abs(slope(self.value)) * self.error, _FUNCTION, exact)
 
     def exp(self) -> "Rounded":
-        """Return e to the power of each element."""
-        return self.function(np.exp, np.exp)
+        """Return e to the power of each element; of 0 it is 1 (ISO C, annex F)."""
+        return self.function(np.exp, np.exp, self._is(0))
 
     def log(self) -> "Rounded":
-        """Return the natural logarithm of each element."""
-        return self.function(np.log, np.reciprocal)
+        """Return the natural logarithm of each element; of 1 it is 0."""
+        return self.function(np.log, np.reciprocal, self._is(1) & (self.value > 0))
 
     def sqrt(self) -> "Rounded":
         """Return the square root of each element; of one that can't be told from 0, it is that of its error."""
@@ -136,8 +146,11 @@ class Rounded:
         error = self.error.sum(axis, keepdims=keepdims)
         terms = self.value.size // max(value.size, 1)
         magnitude = abs(self.value).sum(axis, keepdims=keepdims)
+        if terms == 1:
+            return replace(self, value=value, error=error)
         most = max(terms - 1, 0)
-        steps = most if most <= 4 * terms**0.5 else _walks(self.value, axis, terms).reshape(value.shape)
+        walking = most > 4 * terms**0.5 and not self.arithmetic.truncates
+        steps = _walks(self.value, axis, terms).reshape(value.shape) if walking else most
         error = error + self.unit * steps * magnitude + _flushed(self.arithmetic, terms, magnitude)
         return replace(self, value=value, error=error + self.arithmetic.stored * (abs(value) + error))
 
@@ -156,7 +169,8 @@ class Rounded:
 
     def bound(self) -> Bound:
         """Return the bound on what is stored."""
-        stored = self.arithmetic.stored * (abs(self.value) + self.error)
+        exact = (self.error == 0) & fits(self.value, round(-log2(self.arithmetic.storage)))
+        stored = np.where(exact, 0, self.arithmetic.stored * (abs(self.value) + self.error))
         error = self.error + stored + lost_when_stored(self.arithmetic, self.value)
         limit = np.where(abs(self.value) + error <= self.arithmetic.largest, error, np.inf)
         return Bound(rigorous=limit, statistical=limit)
@@ -218,7 +232,8 @@ def einsum(subscripts: str, x: Any, y: Any) -> Any:
     terms = sums(np.ones(x.shape), np.ones(y.shape))
     more = like_terms(lambda *arrays: (sums(*arrays),), (x.value, y.value))
     alike = terms if more is None else terms + more[0]
-    roundings = like.arithmetic.product + FLOAT64.product + _walk(terms, alike) * like.unit
+    steps = like.arithmetic.products * (np.maximum(terms - 1, 0) if like.arithmetic.truncates else _walk(terms, alike))
+    roundings = like.arithmetic.product + FLOAT64.product + steps * like.unit
     magnitude = sums(abs(x.value), abs(y.value))
     error = sums(abs(x.value), y.error) + sums(x.error, abs(y.value)) + roundings * magnitude
     error += _flushed(like.arithmetic, int(terms.max(initial=0)), magnitude)

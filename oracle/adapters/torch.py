@@ -11,7 +11,9 @@ import numpy as np
 import torch
 
 from oracle.adapters.torch_functions import DEVIATIONS, FUNCTIONS
-from oracle.contract import Unsupported
+from oracle.adapters.torch_words import Recorder, printed_line, pulled_lines, tensor_line
+from oracle.contract import Unsupported, arguments_of
+from properties import Case
 from refconv import operators
 from refconv.arguments import Array
 
@@ -71,6 +73,26 @@ class Torch:
                 fetch = partial(_gradients, operator, leaves)
             run()  # what it has no kernel for, it declines now
         return Prepared(run, fetch) if self.device == "cpu" else PreparedOnDevice(run, fetch, self._precision)
+
+    def own_words(self, case: Case, direction: str) -> str:
+        """Return Python that makes a call with PyTorch alone, of arrays that are there by name, and prints it."""
+        backward = direction == "backward"
+        tensors = {name: self._tensor(array) for name, array in arguments_of(case, direction).items()}
+        leaves = [name for name in case.row.differentiable if backward and tensors[name] is not None]
+        for name in leaves:
+            tensors[name].requires_grad_()
+        inputs = {name: tensors[name] for name in case.row.inputs}
+        recorder, returned = Recorder(tensors), None
+        with self._precision(), torch.set_grad_enabled(backward), recorder, contextlib.suppress(RuntimeError):
+            returned = _called(case.operator, inputs, dict(case.attributes))
+        results = returned if isinstance(returned, tuple) else (returned,)
+        names = [recorder.last] if returned is None else [recorder.name_of(each) for each in results]
+        tf32 = [f"torch.backends.{part}.allow_tf32 = {self.tf32}" for part in ("cuda.matmul", "cudnn")]
+        made = [tensor_line(name, case.arrays[name], self.device, leaf=name in leaves) for name in tensors]
+        printed = pulled_lines(names[0], leaves, case.row.differentiable) if backward else printed_line(names)
+        return "\n".join(
+            ["import torch", *tf32 * (self.device != "cpu"), *filter(None, made), *recorder.lines, *printed]
+        )
 
     def _forward(self, operator: str, *arrays: Array | None, **attributes: Any) -> Any:
         tensors = self._tensors(operator, arrays)

@@ -157,7 +157,10 @@ _FLAGS = {
 _NAMES = {"resize": "scale", "slack": "rest beyond the last window"}
 _FROM_ZERO = {"output_padding", "rest beyond the last window"}
 """Tuples in which 0 says nothing, as 1 does in others."""
+_SPELLED_OUT = {"parameters", "running"}
+"""Features of which inputs say the same."""
 _INPUTS = {"weight", "bias", "running_mean", "running_var", "self_weight", "theta", "phi"}
+_MANY = 100  # elements that tell, as a rule, whether all are equal
 _CONTENTS: Mapping[str, Callable[[Array], Array]] = {
     "NaN": np.isnan,
     "infinity": np.isposinf,
@@ -189,7 +192,8 @@ def _of_model(case: Case, arrays: Mapping[str, Array]) -> Iterator[tuple[Fact, V
     choices = model.read(case)
     for feature in model.features:
         name, value = feature.name, choices[feature.name]
-        if value is None or (name.startswith("layout of ") and name.removeprefix("layout of ") not in arrays):
+        hidden = name.startswith("layout of ") and name.removeprefix("layout of ") not in arrays
+        if value is None or hidden or name in _SPELLED_OUT:
             continue
         if name == "padding" and isinstance(value, str):
             yield _word("padding"), value
@@ -204,6 +208,23 @@ def _of_model(case: Case, arrays: Mapping[str, Array]) -> Iterator[tuple[Fact, V
             yield _number(name, case), value
     if "groups" in case.attributes and "channels in" in choices:
         yield _count("input channels"), choices["channels in"] * choices["groups"]
+    if "channels in" in choices and "kernel" in choices:
+        yield _count("terms of a sum", 2.5), choices["channels in"] * prod(choices["kernel"])
+    weight = arrays.get("weight")
+    if weight is not None and weight.ndim > 1:
+        yield _flag("a square weight", "a weight that isn't square", 2.25), weight.shape[0] == weight.shape[1]
+    first = case.inputs[0]
+    if first is not None and 2 < first.ndim == case.grad_output.ndim:
+        yield from _of_sizes(first.shape[2:], case.grad_output.shape[2:])
+
+
+def _of_sizes(given: tuple[int, ...], made: tuple[int, ...]) -> Iterator[tuple[Fact, Value]]:
+    """Yield what is true of the spatial sizes that go in beside those that come out."""
+    pairs = list(zip(given, made, strict=True))
+    yield _flag("an axis that grows", "no axis that grows", 2.5), any(after > before for before, after in pairs)
+    yield _flag("an axis that shrinks", "no axis that shrinks", 2.5), any(after < before for before, after in pairs)
+    whole = all(max(pair) % max(min(pair), 1) == 0 for pair in pairs)
+    yield _flag("sizes that are multiples of each other", "sizes that aren't multiples of each other", 2.5), whole
 
 
 def _padding_of(case: Case, choices: Mapping[str, Any]) -> tuple[tuple[int, int], ...]:
@@ -249,6 +270,8 @@ def _of_axes(name: str, value: tuple[Any, ...], choices: Mapping[str, Any]) -> I
     yield _largest(name, 1 + far), max(entries)
     yield _flag(f"{_one(name)} that differs between axes", f"the same {name} on all axes", 1.5 + far), len({*value}) > 1
     yield _entry(name, " on every axis", 2 + far), min(entries)
+    if len(entries) > 1 and len({*entries}) == 1:
+        yield _entry(name, " on all axes alike", 1.75 + far), entries[0]
     for word, place in (("first", 0), ("last", -1)):
         others = [entry for axis, entry in enumerate(entries) if axis != place % len(entries)]
         alone = entries[place] if all(entry == base for entry in others) else base
@@ -304,11 +327,11 @@ def _of_arrays(case: Case, arrays: Mapping[str, Array]) -> Iterator[tuple[Fact, 
     for name, array in arrays.items():
         own = 0.0 if name == first else 0.5
         yield _count(f"elements of {name}", 3.5 + own), array.size
-        for axis in range(2, array.ndim) if name in {first, "grad_output"} else ():
-            where = f" on axis {axis}"
+        for axis in range(1, array.ndim) if name in {first, "grad_output"} else ():
+            where = " on axis 1 (the channels)" if axis == 1 else f" on axis {axis}"
             yield _size(f"a size of {name}", where, 3 + own), array.shape[axis]
         if name in {first, "grad_output"} and array.ndim:
-            yield _size(f"a size of {name}", " on the first axis", 2.5 + own), array.shape[0]
+            yield _size(f"a size of {name}", " on the first axis (the batch)", 2.5 + own), array.shape[0]
             yield _size(f"a size of {name}", " on the last axis", 2.5 + own), array.shape[-1]
         yield _address(name, 4 + own), address_of(array)
         yield _flag(f"{name} isn't contiguous", f"{name} is contiguous", 2.25 + own), not array.flags.c_contiguous
@@ -344,6 +367,8 @@ def _of_contents(name: str, array: Array, own: float) -> Iterator[tuple[Fact, Va
     for word, test in _CONTENTS.items():
         yield _flag(f"{word} in {name}", f"no {word} in {name}", 2 + own), bool(test(values).any())
     finite = values[np.isfinite(values)]
+    alike = values.size > 1 and len({*values.ravel()[:_MANY].tolist()}) == 1 and bool((values == values.flat[0]).all())
+    yield _flag(f"equal values alone in {name}", f"different values in {name}", 2.5 + own), alike
     if finite.size:
         yield _magnitude(name, 3.25 + own), float(abs(finite).max())
         yield _extreme(name, "greatest", own), float(finite.max())

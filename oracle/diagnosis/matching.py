@@ -46,14 +46,15 @@ def diagnose(observations: Sequence[Observation], reason: str, condition: Condit
     said = named(reason)
     if said is not None or not _failed(observations[0]):
         return said
-    variants = fitting(observations, condition)
-    if variants:
-        causes = dict.fromkeys(variant.cause for variant in variants[:_ALIKE])
-        names = dict.fromkeys(variant.name for variant in variants[:_ALIKE])
-        return Diagnosis(OR.join(names), " ".join(causes), variants[0].thread)
-    precision = kept_in([observation for observation in observations if _failed(observation)])
-    precision = precision or precision_of(observations)
-    return precision and Diagnosis(*precision)
+    variants = fitting(observations, condition)[:_ALIKE]
+    failed = [observation for observation in observations if _failed(observation)]
+    precision = precision_of(observations) or kept_in(failed)
+    if not variants:
+        return precision and Diagnosis(*precision)
+    names = dict.fromkeys(variant.name for variant in variants)
+    causes = dict.fromkeys(variant.cause for variant in variants)
+    found = [precision[1]] if precision else []
+    return Diagnosis(OR.join(names), " ".join([*found, *causes]), variants[0].thread)
 
 
 def named(reason: str) -> Diagnosis | None:
@@ -77,7 +78,7 @@ def fitting(observations: Sequence[Observation], condition: Condition | None = N
         for variant in CATALOGUE
         if (variant.operator, variant.direction) == (case.operator, direction)
         and not variant.symptom
-        and _is_wrong_alike(variant, failed[0])
+        and (_is_wrong_alike(variant, failed[0]) or _gives_up(variant, failed[0]))
         and all(_reproduces(variant, other) or _gives_up(variant, other) for other in failed[1:])
         and any(_is_evidence(variant, observation) for observation in failed)
     ]
@@ -100,7 +101,7 @@ def _is_wrong_alike(variant: Variant, observation: Observation) -> bool:
 def _is_evidence(variant: Variant, observation: Observation) -> bool:
     """Whether a failure that `variant` reproduces speaks for it: not all that raises is of the same mistake."""
     if observation.outcome.status != "raised":
-        return _reproduces(variant, observation)
+        return _is_wrong_alike(variant, observation)
     return _raised(variant, observation) not in {None, InvalidTypeError, InvalidValueError}
 
 

@@ -81,7 +81,7 @@ def symptom(observations: Sequence[Observation]) -> str | None:
         some = _looked_at([wrong for observation in observations for wrong in _wrongs(observation, name)])
         how, where = _how(some), _where(some)
         if how or where:
-            found.append((name, " ".join(filter(None, [how or "is wrong", where]))))
+            found.append((name, " ".join(filter(None, [how or "is wrong", where])).strip(",")))
     said: dict[str, list[str]] = {}
     for name, words in found:
         said.setdefault(words, []).append(name)
@@ -160,9 +160,10 @@ def _scaled(wrong: Wrong, got: Array, value: Array) -> Iterator[str]:
         factor = float(got[largest] / value[largest])
         if wrong.same(wrong.value * factor) and factor not in (0, 1):
             yield from _factors(wrong, factor)
-    added = float(got[largest] - value[largest])
+    least = abs(value).argmin()  # whose sum loses least
+    added = float(got[least] - value[least])
     if wrong.same(wrong.value + added) and len({*value.tolist()}) > 1:
-        yield f"is {abs(added):.4g} too {'large' if added > 0 else 'small'}"
+        yield f"is {abs(added):.2g} too {'large' if added > 0 else 'small'}"
 
 
 def _factors(wrong: Wrong, factor: float) -> Iterator[str]:
@@ -228,7 +229,8 @@ def _moved(wrong: Wrong) -> Iterator[str]:
     if value.size > 2 and value.size < _LARGEST and wrong.wrong is not None:
         got, right = (np.sort(each, axis=None) for each in (wrong.got, value))
         distinct = len({*right.tolist()}) > 2 and bool(np.isfinite(got).all() and np.isfinite(right).all())
-        if distinct and bool((abs(got - right) <= _margin(wrong.observation, got)).all()):
+        most = 0.01 * abs(wrong.got - value).max()  # of what is in its place
+        if distinct and bool((abs(got - right) <= min(most, _margin(wrong.observation, got))).all()):
             yield "is in another order"
 
 
@@ -266,7 +268,9 @@ def _slightly(found: Sequence[Wrong]) -> str | None:
         with np.errstate(all="ignore"):
             errors.append(float(np.max(abs(got - value) / abs(value))))
     largest = max(errors)
-    return f"is inaccurate, by up to {largest:.1g} of its value," if largest <= _SLIGHT else None
+    if not largest <= _SLIGHT:
+        return None
+    return f"is less accurate than {found[0].observation.arithmetic.name}: off by up to {largest:.1g} of its value,"
 
 
 # --- where

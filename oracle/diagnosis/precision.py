@@ -21,8 +21,7 @@ PRODUCTS = {
     "capsule_routing",
 }
 """What computes products of two arrays, which may be rounded to a smaller format first."""
-_FEWEST = 4  # bits of a number
-_FEWER = 4  # bits than were promised, at least, where products are rounded
+_NEAR = 3  # bits that errors may speak for, more or less than products were rounded to
 _FORMATS = (("bfloat16", 6, 8), ("float16", 9, 11))
 """Formats, the fewest bits that tell of them, and those that they have."""
 _SEVERAL = 3  # elements
@@ -122,16 +121,12 @@ def precision_of(observations: Sequence[Observation]) -> tuple[str, str] | None:
     if coarser is None:
         return None
     worked = worked_bits(observations)
-    if not _FEWEST <= worked < arithmetic.bits - _FEWER:
-        return None
-    inexact = [observation for observation in observations if not verdict(observation).exact]
-    stored = stored_bits(
-        value
-        for observation in inexact
-        for value in observation.outcome.results.values()
-        if value is not None and value.dtype.kind != "i"
-    )
+    failed = (observation for observation in observations if verdict(observation).unknown_failure)
+    stored = stored_bits(got[elements] for each in failed for _, got, elements in _wrong_elements(each))
     format_ = _format(coarser, worked, stored)
+    bits = 8 if format_.startswith("bfloat16") else 11
+    if not bits - _NEAR <= worked <= min(bits + _NEAR, arithmetic.bits - 1):
+        return None
     found = f"{observations[0].case.dtype}, but {worked} bits: {format_}?"
     return f"computed in {format_}", f"{found} Products are right to about that, and results use {stored} bits."
 
@@ -146,10 +141,8 @@ def _format(coarser: Arithmetic, worked: int, stored: int) -> str:
 
 def _coarser_than(arithmetic: Arithmetic) -> list[Arithmetic]:
     """Return the named arithmetics that are less accurate than `arithmetic`, the most accurate first."""
-    coarser = [
-        known for known in ARITHMETICS.values() if not known.normwise and _coarseness(known) > _coarseness(arithmetic)
-    ]
-    return sorted(coarser, key=_coarseness)
+    formats = [known for known in ARITHMETICS.values() if not (known.normwise or known.split or known.truncates)]
+    return sorted((known for known in formats if _coarseness(known) > _coarseness(arithmetic)), key=_coarseness)
 
 
 def _coarseness(arithmetic: Arithmetic) -> tuple[float, float, float]:

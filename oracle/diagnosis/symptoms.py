@@ -10,7 +10,14 @@ _ALLOCATORS = (
     "corrupted",
 )  # of blocks that were overwritten
 
+WAVERS = "; the same call now fails, now passes"
+"""What is added to the reason of a call that does."""
+
 NAMES: dict[str, tuple[str, str]] = {
+    WAVERS: (
+        "a race",
+        "Threads write to the same element, or memory is read that nobody has written.",
+    ),
     "right by itself, wrong after": (
         "depends on earlier calls",
         "Something is kept from one call to the next, by a key that lacks what has changed, or a buffer isn't cleared.",

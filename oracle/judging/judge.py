@@ -1,17 +1,17 @@
 """One case: judge what the implementation returned by the reference's value and bound."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from oracle.contract import DIRECTIONS, Deviation
-from oracle.judging.conventions import CONVENTIONS, Asked, Results
+from oracle.judging.conventions import CONVENTIONS, Asked, Convention, Results
 from oracle.judging.values import Expected, judged
 from oracle.running.calls import Outcome
-from oracle.running.runner import InProcess, Runner
+from oracle.running.runner import Caller, InProcess
 from oracle.subjects import resolve
 from properties import Case
 from properties.case import all_finite, doubled
@@ -122,7 +122,7 @@ def read_arithmetic(name: str | None, dtype: str) -> Arithmetic:
     raise ValueError(f"arithmetic must be one of {', '.join(names)} where dtype is {dtype}, got {name!r}{hint}")
 
 
-def judge(runner: Runner, case: Case, direction: str, arithmetic: Arithmetic, worst: float = math.inf) -> Verdict:
+def judge(runner: Caller, case: Case, direction: str, arithmetic: Arithmetic, worst: float = math.inf) -> Verdict:
     """Run one case in one direction, and judge it: hastily, and with care where that leaves a doubt.
 
     Of an error that isn't beyond the `worst` that is known, in B, no more is told than that.
@@ -138,7 +138,7 @@ def judge(runner: Runner, case: Case, direction: str, arithmetic: Arithmetic, wo
     return verdict(observation._replace(expected=expected, arithmetic=arithmetic))
 
 
-def observe(runner: Runner, case: Case, direction: str, arithmetic: Arithmetic) -> Observation:
+def observe(runner: Caller, case: Case, direction: str, arithmetic: Arithmetic) -> Observation:
     """Run one case in one direction, which the implementation must offer, beside the reference."""
     outcome = runner.start(case, direction)
     expected = expectation(case, direction, arithmetic)  # while it runs, if it does so elsewhere
@@ -188,17 +188,9 @@ def _compared(observation: Observation, expected: Results) -> Verdict:
 def _by_convention(observation: Observation, failed: Verdict) -> Verdict:
     """Return the verdict by a convention that the results follow, if there is one, else that they have `failed`."""
     case, direction, _, expected, arithmetic = observation
-
-    def expect(other: Case) -> Results | None:
-        found = expectation(other, direction, arithmetic)
-        return None if isinstance(found, Refused) else found
-
-    asked = Asked(case, direction, arithmetic, None if isinstance(expected, Refused) else expected, expect)
     others = []
-    for convention in CONVENTIONS:
-        applies = (case.operator, direction) in convention.functions
-        results = convention.results(asked) if applies else None
-        found = failed if results is None else _compared(observation, results)
+    for convention, results in by_conventions(case, direction, arithmetic, expected):
+        found = _compared(observation, results)
         if found.passed and convention.rule is None:
             return replace(found, takes=(convention.name,))
         others += [convention] if found.passed else []
@@ -206,6 +198,23 @@ def _by_convention(observation: Observation, failed: Verdict) -> Verdict:
         return failed
     names = " or ".join(convention.name for convention in others)
     return replace(failed, reason=f"{failed.reason}; follows {names}; the rule: {others[0].rule}")
+
+
+def by_conventions(
+    case: Case, direction: str, arithmetic: Arithmetic, expected: Expectation
+) -> Iterator[tuple[Convention, Results]]:
+    """Yield the conventions that say something else of a call than the definition, and what they expect of it."""
+
+    def expect(other: Case) -> Results | None:
+        found = expectation(other, direction, arithmetic)
+        return None if isinstance(found, Refused) else found
+
+    asked = Asked(case, direction, arithmetic, None if isinstance(expected, Refused) else expected, expect)
+    for convention in CONVENTIONS:
+        applies = (case.operator, direction) in convention.functions
+        results = convention.results(asked) if applies else None
+        if results is not None:
+            yield convention, results
 
 
 def _answered(observation: Observation, refused: Refused) -> str | None:

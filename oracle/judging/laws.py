@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from oracle.contract import Call, arguments_of
-from oracle.judging.judge import Refused, expectation
+from oracle.judging.judge import Refused, by_conventions, expectation
 from oracle.running.calls import Outcome
-from oracle.running.runner import Runner
+from oracle.running.runner import Caller
 from properties import Case
 from properties.case import but, doubled
 from properties.laws import Equation, Law
@@ -43,7 +43,7 @@ class _DeclinedError(Exception):
 class _Calls:
     """An implementation's functions, whose results carry the bounds on their rounding errors."""
 
-    def __init__(self, runner: Runner, arithmetic: Arithmetic) -> None:
+    def __init__(self, runner: Caller, arithmetic: Arithmetic) -> None:
         self.made: list[Call] = []
         self.exact = True
         self._runner = runner
@@ -82,7 +82,12 @@ class _Calls:
             return {name: None if shape is None else np.zeros(shape) for name, shape in shapes.items()}
         expected = expectation(case, direction, self._arithmetic)
         assert not isinstance(expected, Refused), (case, expected)
-        return {name: None if item is None else item.bound.limit for name, item in expected.items()}
+        limits = {name: None if item is None else item.bound.limit for name, item in expected.items()}
+        for convention, results in by_conventions(case, direction, self._arithmetic, expected):
+            for name, item in results.items() if convention.rule is None else ():
+                known = limits[name]
+                limits[name] = known if known is None or item is None else np.maximum(known, item.bound.limit)
+        return limits
 
     def _run(self, case: Case, direction: str) -> dict[str, Array | None]:
         self.made.append((case, direction))
@@ -146,7 +151,7 @@ def _shapes(case: Case, direction: str) -> dict[str, tuple[int, ...] | None]:
     return {"output": (len(first), *empty.shape[1:])}
 
 
-def judge_law(law: Law, runner: Runner, case: Case, arithmetic: Arithmetic) -> LawVerdict:
+def judge_law(law: Law, runner: Caller, case: Case, arithmetic: Arithmetic) -> LawVerdict:
     """Run the calls that `law` makes of a case, and compare."""
     calls = _Calls(runner, arithmetic)
     status = "silent"

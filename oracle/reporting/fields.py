@@ -41,7 +41,7 @@ def _report_fields(report: Report) -> dict[str, Any]:
             {**_deviation_fields(deviation), "matched": matched, "failed": failed}
             for deviation, matched, failed in report.deviations
         ],
-        "tallies": [{**vars(tally), "bits": tally.bits} for tally in report.tallies],
+        "tallies": [{**vars(tally), "failed": tally.failed, "bits": tally.bits} for tally in report.tallies],
         "coverage": [vars(coverage) for coverage in report.coverage],
         "seconds": round(report.seconds, 3),
         "platform": f"{platform.platform()}, Python {platform.python_version()}",

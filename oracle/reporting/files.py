@@ -3,6 +3,8 @@
 import json
 import os
 import re
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,10 +50,21 @@ def call_fields(failure: "Failure") -> list[dict[str, Any]]:
     return [{"direction": direction, **mark, **to_fields(case)} for case, direction in failure.calls]
 
 
-def keep(folder: Path, subject: str, failure: "Failure") -> Path:
-    """Write the calls that show `failure` into `folder`; return the file."""
+def keep_all(folder: Path, subject: str, failures: Iterable["Failure"]) -> list[tuple["Failure", Path]]:
+    """Write the calls that show each of some failures into `folder`; return the failures with their files."""
+    counts: Counter[tuple[str, str]] = Counter()
+    kept = []
+    for failure in failures:
+        counts[failure.operator, failure.direction] += 1
+        kept.append((failure, keep(folder, subject, failure, counts[failure.operator, failure.direction])))
+    return kept
+
+
+def keep(folder: Path, subject: str, failure: "Failure", number: int = 1) -> Path:
+    """Write the calls that show `failure` into `folder`, of several in one direction with its `number`."""
     folder.mkdir(parents=True, exist_ok=True)
     words = [re.sub(r"[^\w.@-]+", "_", subject).strip("."), failure.operator, failure.direction]
+    words += [str(number)] if number > 1 else []
     path = folder / f"{'-'.join(words)}.json"
     write(path, json.dumps({**header(CASE), "calls": call_fields(failure)}) + "\n")
     return path

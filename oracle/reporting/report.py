@@ -16,16 +16,22 @@ from properties.plan import Coverage
 if TYPE_CHECKING:
     from oracle.reporting.arrays import Shown
 
+SPECIALS = "special values"
+"""What the row of the cases with NaN, infinities and the like is called, in place of a direction."""
 FEW = 0.1
 """Where less than this share of an operator's cases was judged, the rest declined, the check doesn't pass."""
 
 
 @dataclass
 class Tally:
-    """What became of an operator's cases in one direction, up to the first failure."""
+    """What became of an operator's cases in one direction, or of those with special values in both.
+
+    What a failure explains isn't judged any more, up to the end or till the direction is closed: cases are those that
+    were judged.
+    """
 
     operator: str
-    direction: str
+    direction: str  # "forward", "backward" or `SPECIALS`
     promised: int = 24  # significand bits of the numbers that the arithmetic multiplies
     dtype_bits: int = 24  # significand bits of the arrays' dtype
     cases: int = 0
@@ -37,11 +43,13 @@ class Tally:
     refilled: int = 0  # cases on integers that were vacuous, and got other integers
     refused: int = 0  # calls that make no sense, as they should be
     worst: float = 0.0  # error, in units of the statistical bound
+    explained: int = 0  # cases that weren't judged, as a failure that is known says that they fail
     laws: int = 0  # that were checked in place of the definition; each of them makes a case of each call
     takes: dict[str, int] = field(default_factory=dict)  # conventions in the definition's place, with their cases
 
-    def add(self, verdict: Verdict) -> None:
-        """Count one verdict."""
+    def add(self, verdict: Verdict, *, refilled: bool = False) -> None:
+        """Count one verdict, of a case that may have been `refilled`."""
+        self.refilled += refilled
         self.cases += 1
         self.passed += verdict.passed
         self.declined += verdict.status == "declined"
@@ -54,7 +62,12 @@ class Tally:
     def take(self, verdict: Verdict) -> None:
         """Count the conventions by which a verdict is right."""
         for name in verdict.takes:
-            self.takes[name] = self.takes.get(name, 0) + 1
+            self.takes = {**self.takes, name: self.takes.get(name, 0) + 1}
+
+    @property
+    def failed(self) -> int:
+        """How many cases were judged to be wrong."""
+        return self.cases - self.passed - self.declined
 
     @property
     def bits(self) -> int | None:
@@ -105,6 +118,14 @@ class Failure:
     condition: str | None = None  # when it fails
     symptom: str | None = None  # what comes out there
     details: str | None = None  # what was raised, as a whole
+    conforms_with: str | None = None  # another arithmetic, by which all that was seen to fail is right
+    special: bool = False  # whether it takes a special value
+    reproduces: bool | None = None  # whether `script` does, by a run of it; None where that wasn't tried
+
+    @property
+    def row(self) -> str:
+        """Which of the operator's rows has it: that of its direction, or of special values."""
+        return SPECIALS if self.special else self.direction
 
     @cached_property
     def script(self) -> str:
@@ -146,7 +167,9 @@ class Report:
         """The tallies with too few judged cases for a verdict, and no failure that decides it."""
         failed = {(failure.operator, failure.direction) for failure in self.failures}
         return [
-            tally for tally in self.tallies if tally.mostly_declined and (tally.operator, tally.direction) not in failed
+            tally
+            for tally in self.tallies
+            if tally.mostly_declined and tally.direction != SPECIALS and (tally.operator, tally.direction) not in failed
         ]
 
     @property

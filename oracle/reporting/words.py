@@ -6,6 +6,7 @@ from typing import NamedTuple
 from oracle.contract import Deviation
 from oracle.reporting.report import Failure, Report, Tally
 from properties.plan import Coverage
+from refconv import ARITHMETICS
 
 OUTCOME = "outcome"
 """The column that says "ok", "FAILED" or "DECLINED"."""
@@ -78,11 +79,9 @@ def outcome(report: Report, tally: Tally) -> str:
 
 
 def failures_of(report: Report, tally: Tally) -> list[Failure]:
-    """Return the failures of an operator in one direction."""
+    """Return the failures of an operator in one direction, or with special values."""
     return [
-        failure
-        for failure in report.failures
-        if (failure.operator, failure.direction) == (tally.operator, tally.direction)
+        failure for failure in report.failures if (failure.operator, failure.row) == (tally.operator, tally.direction)
     ]
 
 
@@ -187,6 +186,9 @@ def about(failure: Failure) -> Iterator[Said]:
         yield Said("looks like", failure.diagnosis)
         thread = f" ({failure.thread} was one)" if failure.thread else ""
         yield Said("", f"{failure.cause}{thread}")
+    if failure.conforms_with:
+        words = ARITHMETICS[failure.conforms_with].words
+        yield Said("", f"conforms with --arithmetic {failure.conforms_with} ({words})")
     if failure.threshold:
         yield Said("", failure.threshold)
 

@@ -25,6 +25,7 @@ import psutil
 from oracle.contract import Call, Deviation, function_name
 from oracle.running.arena import CLOSED, DEVIATION, Arena, Placed
 from oracle.running.calls import Outcome
+from oracle.running.scripted import Step
 from oracle.said import escaped
 from oracle.subjects import LoadError
 from properties import Case
@@ -35,6 +36,9 @@ TIME_LIMIT = 20.0
 
 MEMORY_LIMIT = 4 << 30
 """Bytes that a call may add to what its process takes."""
+
+SCRIPT_LIMIT = 10.0
+"""Seconds for a call that is made as a script makes it."""
 
 LOADING = 300.0
 """Seconds for loading the implementation."""
@@ -131,8 +135,17 @@ class Isolated:
         """Whether the implementation has the function."""
         return function_name(operator, direction) in self._description["offered"]
 
-    def start(self, case: Case, direction: str) -> Callable[[], Outcome]:
-        """Send the call, and return what waits for its outcome."""
+    def start(self, case: Case, direction: str, step: Step | None = None) -> Callable[[], Outcome]:
+        """Send the call, made as the `step` of a script makes it, and return what waits for its outcome."""
+        return self._sent(case, direction, step=step)
+
+    def own_words(self, case: Case, direction: str) -> str | None:
+        """Return Python by which the library itself makes the call."""
+        return self._sent(case, direction, words=True)().details
+
+    def _sent(
+        self, case: Case, direction: str, *, step: Step | None = None, words: bool = False
+    ) -> Callable[[], Outcome]:
         known = self._description["deviations"]
         if not self._process.alive:
             self.renew()
@@ -149,6 +162,8 @@ class Isolated:
             "arrays": placed,
             "free": free,
             "size": len(self._arena.memory),
+            "step": step,
+            "words": words,
         }
         self._remember(case, direction)
         self._process.silence()
@@ -156,7 +171,7 @@ class Isolated:
         self._process.send(request)
 
         def outcome() -> Outcome:
-            reached = self._reached(began)
+            reached = self._reached(began, min(self.time_limit, SCRIPT_LIMIT) if step or words else self.time_limit)
             number = int(self._arena.flags[DEVIATION])
             return reached._replace(deviation=known[number - 1] if 0 < number <= len(known) else None)
 
@@ -191,9 +206,10 @@ class Isolated:
     def _spawn(self, *, lives: bool) -> "_Process":
         return _Process(*self._subject, self._arena.file, lives=lives)
 
-    def _reached(self, began: float) -> Outcome:
+    def _reached(self, began: float, limit: float) -> Outcome:
         process = self._process
-        limit = min(self.time_limit, max(_HURRIED, 20 * self._slowest)) if self.hurried else self.time_limit
+        if self.hurried:
+            limit = min(limit, max(_HURRIED, 20 * self._slowest))
         message = process.answer(began + limit, self.memory_limit)
         took = time.perf_counter() - began
         if "status" in message:

@@ -1,15 +1,26 @@
-"""Where calls are run: a protocol, and the runner that calls an implementation where it is."""
+"""Where calls are run: protocols, and the runner that calls an implementation where it is."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from oracle.contract import Call, deviation_of, domain_of, function_of
 from oracle.running.calls import Kept, Outcome, call
+from oracle.running.scripted import Session, Step, own_words
 from oracle.subjects import version_of
 from properties import Case
 
 
-class Runner(Protocol):
+class Caller(Protocol):
+    """What makes calls."""
+
+    def offers(self, operator: str, direction: str) -> bool:
+        """Whether the implementation has the function."""
+
+    def start(self, case: Case, direction: str) -> Callable[[], Outcome]:
+        """Begin the call, and return what waits for its outcome."""
+
+
+class Runner(Caller, Protocol):
     """Where calls are run: in this process, or in one of their own."""
 
     @property
@@ -31,11 +42,11 @@ class Runner(Protocol):
     took: float  # seconds of the last call that returned, what checks it apart
     hurried: bool  # whether a call that takes much longer than others did is taken to hang
 
-    def offers(self, operator: str, direction: str) -> bool:
-        """Whether the implementation has the function."""
+    def start(self, case: Case, direction: str, step: Step | None = None) -> Callable[[], Outcome]:
+        """Begin the call, made as the `step` of a script makes it, and return what waits for its outcome."""
 
-    def start(self, case: Case, direction: str) -> Callable[[], Outcome]:
-        """Begin the call, and return what waits for its outcome."""
+    def own_words(self, case: Case, direction: str) -> str | None:
+        """Return Python by which the library itself makes the call, where the implementation says it."""
 
     def renew(self) -> None:
         """Have the next call run in a process that has seen no other, if processes are to be had."""
@@ -57,20 +68,29 @@ class InProcess:
         self.version = version_of(implementation)
         self.domain = domain_of(implementation)
         self._kept = Kept()
+        self._session = Session()
 
     def offers(self, operator: str, direction: str) -> bool:
         """Whether the implementation has the function."""
         return function_of(self.implementation, operator, direction) is not None
 
-    def start(self, case: Case, direction: str) -> Callable[[], Outcome]:
+    def start(self, case: Case, direction: str, step: Step | None = None) -> Callable[[], Outcome]:
         """Run the call."""
         known = deviation_of(self.implementation, case, direction)
         if known is not None and known.crashes:
             outcome = Outcome("declined", reason=f"would crash this process: {known.reason}", deviation=known)
+        elif step is not None:
+            if step.head:
+                self._session = Session(None if self.made else self.implementation)
+            outcome = self._session.outcome(step, case, direction)
         else:
             outcome = call(self.implementation, case, direction, self._kept)
         self.took = outcome.seconds
         return lambda: outcome
+
+    def own_words(self, case: Case, direction: str) -> str | None:
+        """Return Python by which the library itself makes the call."""
+        return own_words(self.implementation, case, direction)
 
     def renew(self) -> None:
         """Go on in this process: there is no other. What was returned before is forgotten."""
@@ -80,7 +100,23 @@ class InProcess:
         """Leave this process as it is."""
 
 
-def offers_all(runner: Runner, functions: Iterable[str]) -> bool:
+class Scripted:
+    """The functions of a runner, called as the steps of a script make them, one after the other."""
+
+    def __init__(self, runner: Runner, steps: Sequence[Step]) -> None:
+        self._runner = runner
+        self._steps = iter(steps)
+
+    def offers(self, operator: str, direction: str) -> bool:
+        """Whether the implementation has the function."""
+        return self._runner.offers(operator, direction)
+
+    def start(self, case: Case, direction: str) -> Callable[[], Outcome]:
+        """Make the next call."""
+        return self._runner.start(case, direction, next(self._steps, None))
+
+
+def offers_all(runner: Caller, functions: Iterable[str]) -> bool:
     """Return whether the implementation has all `functions`, by their names."""
     for name in functions:
         operator = name.removesuffix("_backward")

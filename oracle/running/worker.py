@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ import numpy as np
 from oracle.contract import DIRECTIONS, Deviation, deviation_of, domain_of, function_name, function_of
 from oracle.running.arena import CLOSED, DEVIATION, Arena, Placed
 from oracle.running.calls import Kept, Outcome, call
+from oracle.running.scripted import Session, Step, own_words
 from oracle.subjects import LoadError, load, source, version_of
 from properties import Case
 from properties.domain import DomainError, tuples
@@ -130,7 +132,7 @@ def _described(implementation: object, deviations: tuple[Deviation, ...]) -> dic
 
 def _serve(channel: socket.socket, arena: Arena, implementation: object, deviations: tuple[Deviation, ...]) -> None:
     files = [0, 1, 2, channel.fileno(), arena.file]
-    kept = Kept()
+    made = partial(_made, implementation, Kept(), [Session()])
     for line in _lines(channel):
         request = json.loads(line)
         arena.resize(request["size"])
@@ -138,7 +140,7 @@ def _serve(channel: socket.socket, arena: Arena, implementation: object, deviati
         known = deviation_of(implementation, case, request["direction"])
         arena.flags[DEVIATION] = 0 if known is None else deviations.index(known) + 1
         try:
-            outcome = call(implementation, case, request["direction"], kept)
+            outcome = made(request, case)
         except KeyboardInterrupt:
             outcome = Outcome("faulty", reason="raised KeyboardInterrupt")
         if outcome.status == "returned":
@@ -159,6 +161,19 @@ def _serve(channel: socket.socket, arena: Arena, implementation: object, deviati
                 "details": outcome.details,
             },
         )
+
+
+def _made(implementation: object, kept: Kept, sessions: list[Session], request: dict[str, Any], case: Case) -> Outcome:
+    """Make a call, as it is or as the step of a script makes it; or tell it in the library's own words."""
+    direction = request["direction"]
+    if request["words"]:
+        return Outcome("spelled", details=own_words(implementation, case, direction))
+    if request["step"] is None:
+        return call(implementation, case, direction, kept)
+    step = Step(*request["step"])
+    if step.head:
+        sessions[:] = [Session()]
+    return sessions[0].outcome(step, case, direction)
 
 
 def _case(request: dict[str, Any], arena: Arena) -> tuple[Case, bytes]:

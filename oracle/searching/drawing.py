@@ -1,14 +1,19 @@
 """How Hypothesis is asked for cases, and where it keeps those that failed."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from hashlib import blake2b
+from typing import Any, TypeVar, cast
 
-from hypothesis import HealthCheck, Phase, Verbosity, settings
+import hypothesis
+from hypothesis import HealthCheck, Phase, Verbosity, given, settings
 from hypothesis.database import ExampleDatabase
+from hypothesis.strategies import SearchStrategy
 
 from properties import Case
+
+S = TypeVar("S", bound="Struck")
 
 _keeping = ContextVar("keeping", default=True)
 
@@ -65,3 +70,40 @@ class _Shelf(ExampleDatabase):
     def delete(self, key: bytes, value: bytes) -> None:
         """Drop an example."""
         self._database.delete(self._label + key, value)
+
+
+class Struck(Exception):  # noqa: N818  # nobody sees it but who draws
+    """A case that fails, on its way through Hypothesis."""
+
+    def __init__(self, case: Case, verdict: Any) -> None:
+        super().__init__(verdict.reason)
+        self.case = case
+        self.verdict = verdict
+
+
+def smallest_struck(
+    strategy: SearchStrategy[Case],
+    attempt: Callable[[Case], S | None],
+    examples: int,
+    seed: int,
+    label: str,
+    *,
+    steer: bool = False,
+    shrink: bool = True,
+) -> S | None:
+    """Draw cases, and make the first that an `attempt` says to fail smaller, as Hypothesis does."""
+    phases = [Phase.reuse, Phase.generate, *[Phase.target] * steer, *[Phase.shrink] * shrink]
+
+    @searching(examples, phases, label)
+    @hypothesis.seed(seed)  # under the settings, whose database it would take away
+    @given(strategy)
+    def search(case: Case) -> None:
+        struck = attempt(case)
+        if struck is not None:
+            raise struck  # all from this line, by which Hypothesis tells bugs apart
+
+    try:
+        search()
+    except Struck as struck:
+        return cast(S, struck)
+    return None

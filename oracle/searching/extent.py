@@ -9,6 +9,8 @@ from properties.plan import LARGEST
 
 FREE = 60
 """Cases that are drawn at random after those of the plan, where the number of cases isn't said."""
+FAILURES = 5
+"""Failures that are looked into in each direction of an operator, where their number isn't said."""
 _QUICK = 20  # the cases of a check of so and so many are smaller by this factor
 
 
@@ -19,6 +21,8 @@ class Extent(NamedTuple):
     most: int | None = None  # multiply-adds of a case
     only: Mapping[str, frozenset[Any]] = MappingProxyType({})
     until: float = math.inf  # by ``time.perf_counter``
+    specials: bool = True  # whether cases have special values
+    failures: int = FAILURES  # that are looked into in each direction, at most
 
     @property
     def largest(self) -> int:

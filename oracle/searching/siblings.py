@@ -65,7 +65,7 @@ class Siblings:
         first, *others = [*row.inputs, *["grad_output"] * (direction == "backward")]
         self._turns = [deque((name, special) for special in _ORDER for name in names) for names in ([first], others)]
 
-    def of(self, case: Case) -> Iterator[tuple[Sibling, Case]]:
+    def of(self, case: Case, *, specials: bool = True) -> Iterator[tuple[Sibling, Case]]:
         """Yield the siblings of `case`, if it has any, and what each of them is."""
         if case.grad_output.size <= _FEW or any(
             array is not None and array.size > _LARGE for array in case.arrays.values()
@@ -78,7 +78,7 @@ class Siblings:
         if self._attribute_due:
             yield from self._with_an_attribute(case)
         self._special_due |= self._seen % _SPECIAL == 0
-        if self._special_due:
+        if self._special_due and specials:
             yield from self._with_a_special(case)
 
     def _with_a_special(self, case: Case) -> Iterator[tuple[Sibling, Case]]:

@@ -8,15 +8,18 @@ import hypothesis
 from hypothesis import Phase, given
 
 from oracle.contract import arguments_of
-from oracle.diagnosis import Diagnosis, diagnose
+from oracle.diagnosis import Diagnosis, diagnose, named
 from oracle.diagnosis.conditions import Condition, Explanation, Facts, condition_of, explanations
 from oracle.diagnosis.facts import facts_of
 from oracle.diagnosis.patterns import symptom
+from oracle.diagnosis.symptoms import WAVERS
+from oracle.judging.conformity import conforms_with
 from oracle.judging.judge import Observation, Refused, Verdict, judge, observe, verdict
 from oracle.reporting.arrays import Shown, shown
 from oracle.running.runner import Runner
 from oracle.searching.drawing import searching
 from oracle.searching.neighbours import neighbours
+from oracle.searching.repeating import wavering
 from oracle.searching.shrinking import simplified
 from properties import Case, cases, refilled
 from properties.domain import fits
@@ -48,6 +51,8 @@ class Studied(NamedTuple):
     shown: tuple[Shown, ...]
     condition: Condition | None = None  # when it fails
     symptom: str | None = None  # what comes out there
+    wavers: bool = False  # the same call now fails, now passes
+    conforms_with: str | None = None  # another arithmetic
 
 
 class Evidence:
@@ -122,6 +127,10 @@ class Study:
         a dtype and a seed, where there are any.
         """
         self.runner.hurried = True
+        wavers = wavering(self.runner, smallest, self.direction, self.arithmetic)
+        if wavers is not None:
+            self.runner.hurried = False
+            return Studied(smallest, wavers, named(WAVERS), (), wavers=True)
         simplest = simplified(smallest, self._fails, time.perf_counter() + SIMPLIFYING)
         evidence = Evidence(self.direction)
         for case in (simplest, smallest, first):
@@ -137,7 +146,15 @@ class Study:
         assert judged.reason
         condition = evidence.condition if probed else None
         diagnosis = self._diagnosed(evidence, judged.reason, condition)
-        return Studied(simplest, judged, diagnosis, shown(observation), condition, symptom(evidence.failed))
+        return Studied(
+            simplest,
+            judged,
+            diagnosis,
+            shown(observation),
+            condition,
+            symptom(evidence.failed),
+            conforms_with=conforms_with(evidence.observations),
+        )
 
     def _diagnosed(self, evidence: Evidence, reason: str, condition: Condition | None) -> Diagnosis | None:
         """Name the mistake; what fails in other ways is a mistake of its own, where nothing explains all."""

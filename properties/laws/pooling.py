@@ -163,10 +163,22 @@ def index_is_where_the_maximum_is(calls: Calls, case: Case) -> Iterator[Equation
     yield Equation(outputs["output"], np.where(inside, found, -inf), "output, by its indices")
 
 
+def _ranks(signal: Array) -> Array:
+    """Return the place of each element among those of its channel, by size."""
+    order = np.argsort(np.argsort(planes(signal), axis=-1, kind="stable"), axis=-1)
+    return order.reshape(signal.shape).astype(signal.dtype)
+
+
 @law("max_pool", backward=True)
 def gradient_goes_to_the_index(calls: Calls, case: Case) -> Iterator[Equation]:
-    """Each element of grad_output goes back to where its maximum came from, and adds up with others there."""
-    signal = array(case, "input")
+    """Each element of grad_output goes back to where its maximum came from, and adds up with others there.
+
+    Equal maxima may share it: so elements are replaced by their ranks, of which no two are equal.
+    """
+    signal = _ranks(array(case, "input"))
+    case = but(case, input=signal)
+    if _tied(signal):  # there are more than the format tells apart
+        return
     indices = calls.outputs(but(case, return_indices=True))["indices"].value.astype(np.int64)
     rows = planes(signal)
     if not indices.size or not ((indices >= 0) & (indices < rows.shape[-1])).all():
@@ -184,15 +196,22 @@ def gradient_goes_to_the_index(calls: Calls, case: Case) -> Iterator[Equation]:
 def gradient_is_handed_on_whole(calls: Calls, case: Case) -> Iterator[Equation]:
     """The gradient of the input sums up to grad_output: each of its elements goes to one place.
 
-    That of a window of nothing but padding goes nowhere.
+    That of a window of nothing but padding goes nowhere, and that of NaN may: it is equal to none.
     """
     signal, grad_output = array(case, "input"), case.grad_output
+    if np.isnan(signal.astype(np.float64)).any():
+        return
     if case.operator == "max_pool":
         for seeing in np.meshgrid(*_seeing(case), indexing="ij", sparse=True):
             grad_output = np.where(seeing, grad_output, grad_output.dtype.type(0))
     axes = tuple(range(2, signal.ndim))
     gradient = calls.backward(case)["input"].sum(axes, keepdims=False)
     yield Equation(gradient, exact(grad_output).sum(axes, keepdims=False), "sum of grad_input")
+
+
+def _tied(signal: Array) -> bool:
+    """Whether any two elements of a channel are equal."""
+    return bool((np.diff(np.sort(planes(signal).astype(np.float64))) == 0).any())
 
 
 def _seeing(case: Case) -> list[Array]:

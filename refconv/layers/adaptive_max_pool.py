@@ -91,7 +91,7 @@ def adaptive_max_pool_backward_bound(
     def function(grad: Array) -> InputGradient:
         return adaptive_max_pool_backward(grad, input, output_size=output_size)
 
-    return bounds.multilinear(function, arithmetic, grads, (grad_output,), {})
+    return bounds.multilinear(function, arithmetic, grads, (grad_output,), {}, factors=1)
 
 
 def _read(input: object, output_size: object) -> tuple[Array, list[Taps]]:

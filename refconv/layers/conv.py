@@ -165,7 +165,7 @@ def conv_backward_bound(
     arithmetic: Arithmetic, grads: ConvGradients, *inputs: Array | None, **attributes: object
 ) -> tuple[Bound | None, ...]:
     """Bound the rounding errors of each gradient, sums of products as well; `inputs` begin with `grad_output`."""
-    return bounds.multilinear(conv_backward, arithmetic, grads, inputs, attributes)
+    return bounds.multilinear(conv_backward, arithmetic, grads, inputs, attributes, factors=(2, 2, 1))
 
 
 class _Call(NamedTuple):

@@ -118,7 +118,7 @@ def linear_backward_bound(
     arithmetic: Arithmetic, grads: ConvGradients, *inputs: Array | None
 ) -> tuple[Bound | None, ...]:
     """Bound the rounding errors of each gradient, sums of products as well; `inputs` begin with `grad_output`."""
-    return bounds.multilinear(linear_backward, arithmetic, grads, inputs, {})
+    return bounds.multilinear(linear_backward, arithmetic, grads, inputs, {}, factors=(2, 2, 1))
 
 
 class _Call(NamedTuple):

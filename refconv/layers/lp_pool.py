@@ -163,7 +163,7 @@ def lp_pool_backward_bound(
         def function(grad: Array) -> InputGradient:
             return lp_pool_backward(grad, abs(input), **attributes)  # type: ignore[arg-type]  # but for the signs
 
-        return bounds.multilinear(function, arithmetic, grads, (grad_output,), {})
+        return bounds.multilinear(function, arithmetic, grads, (grad_output,), {}, factors=1)
     total, taken = _powers(call, arithmetic)
     values, places, there = taken
     scale = exactly(flat_planes(grad_output), arithmetic) * total ** (1 / call.p - 1) / call.p * call.p

@@ -136,7 +136,7 @@ def max_pool_backward_bound(
     def function(grad: Array) -> InputGradient:
         return max_pool_backward(grad, input, **attributes)  # type: ignore[arg-type]  # they were read
 
-    return bounds.multilinear(function, arithmetic, grads, (grad_output,), {})
+    return bounds.multilinear(function, arithmetic, grads, (grad_output,), {}, factors=1)
 
 
 def _read(

@@ -113,7 +113,7 @@ def pad_backward_bound(
     def function(grad: Array) -> InputGradient:
         return pad_backward(grad, input, **attributes)  # type: ignore[arg-type]  # they were read
 
-    return bounds.multilinear(function, arithmetic, grads, (grad_output,), {})
+    return bounds.multilinear(function, arithmetic, grads, (grad_output,), {}, factors=1)
 
 
 class _Call(NamedTuple):

@@ -4,6 +4,8 @@ Each takes an array ``(batch, ...)`` with any number of axes. Of a complex numbe
 taken, so that every branch is holomorphic, for the complex step.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from refconv import arguments, bounds
@@ -201,7 +203,10 @@ def sigmoid_backward(grad_output: Array, input: Array) -> InputGradient:
 
 
 def sigmoid_bound(arithmetic: Arithmetic, _: Array, input: Array) -> Bound:
-    """Bound the rounding errors of the output, those of an exponential, a sum and a quotient."""
+    """Bound the rounding errors of the output, those of an exponential, a sum and a quotient.
+
+    An `absolute` arithmetic may compute ``0.5 tanh(x / 2) + 0.5``, and for tanh ``2 sigmoid(2 x) - 1``.
+    """
     return _sigmoid(arithmetic, input).bound()
 
 
@@ -303,8 +308,19 @@ def _away_from_zero(x: Array) -> Array:
 def _sigmoid(arithmetic: Arithmetic, input: Array) -> Rounded:
     power = exactly(-abs(input), arithmetic).exp()
     output: Rounded = where(input < 0, power, 1.0) / (1 + power)
-    return output
+    return _larger(output, _tangent(exactly(input, arithmetic) * 0.5) * 0.5 + 0.5) if arithmetic.absolute else output
 
 
 def _tanh(arithmetic: Arithmetic, input: Array) -> Rounded:
-    return exactly(input, arithmetic).function(np.tanh, np.zeros_like)
+    output = _tangent(exactly(input, arithmetic))
+    power = exactly(-2 * abs(input), arithmetic).exp()
+    return _larger(output, 2 / (1 + power) - 1) if arithmetic.absolute else output
+
+
+def _tangent(x: Rounded) -> Rounded:
+    return x.function(np.tanh, lambda value: 1 - np.tanh(value) ** 2)
+
+
+def _larger(one: Rounded, other: Rounded) -> Rounded:
+    """Return the first with the larger of both errors."""
+    return replace(one, error=np.maximum(one.error, other.error))

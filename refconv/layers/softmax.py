@@ -15,7 +15,7 @@ from refconv import arguments
 from refconv.arguments import Array
 from refconv.bounds import Arithmetic, Bound
 from refconv.results import InputGradient
-from refconv.rounding import composed, exactly, exp, largest, log
+from refconv.rounding import Rounded, composed, exactly, exp, largest, log
 
 
 @np.errstate(all="ignore")  # what isn't finite is handed on
@@ -183,7 +183,7 @@ def softmax_backward_bound(
 def log_softmax_bound(arithmetic: Arithmetic, output: Array, input: Array, *, axis: int = 1) -> Bound:
     """Bound the rounding errors of `output` by running error analysis: relative to |z| and to the logarithm, not to x.
 
-    An algorithm that adds m to the logarithm first is off by u |m|, and isn't a good one.
+    An algorithm that adds m to the logarithm first is off by u |m|: it is that of an `absolute` arithmetic.
     """
     del output
     bound: Bound = log_shares(exactly(input, arithmetic), axis).bound()
@@ -209,6 +209,8 @@ def read(input: object, axis: object) -> tuple[Array, int]:
 
 def shares(x: Any, axis: int) -> Any:
     """Return the softmax of `x`, an array or one with errors."""
+    if _is_absolute(x):
+        return exp(log_shares(x, axis))
 
     def formula(x: Any) -> Any:
         weights = exp(x - largest(x, axis))
@@ -224,8 +226,14 @@ def shares(x: Any, axis: int) -> Any:
 
 def log_shares(x: Any, axis: int) -> Any:
     """Return the logarithm of the softmax of `x`, an array or one with errors."""
-    below = x - largest(x, axis)
-    return below - log(exp(below).sum(axis, keepdims=True))
+    most = largest(x, axis)
+    below = x - most
+    logarithm = log(exp(below).sum(axis, keepdims=True))
+    return x - (most + logarithm) if _is_absolute(x) else below - logarithm
+
+
+def _is_absolute(x: Any) -> bool:
+    return isinstance(x, Rounded) and x.arithmetic.absolute
 
 
 def grad_of_shares(grad: Any, output: Any, axis: int) -> Any:

@@ -156,7 +156,9 @@ def upsample_backward_bound(
     if call.mode == "nearest":
         maps = transposed(call.maps)
         bound: Bound
-        (bound,) = bounds.multilinear(lambda grad: resample(grad, maps), arithmetic, (grads.input,), (grad_output,), {})
+        (bound,) = bounds.multilinear(
+            lambda grad: resample(grad, maps), arithmetic, (grads.input,), (grad_output,), {}, factors=1
+        )
         return (bound,)
     return (interpolation_bound(arithmetic, grads.input, grad_output, call.mode, call.axes, backward=True),)
 

@@ -261,7 +261,8 @@ def test_a_window_without_taps_has_no_error():
 
 def test_arithmetics_are_known_by_name():
     assert [arithmetic.name for arithmetic in ARITHMETICS.values()] == list(ARITHMETICS)
-    assert list(ARITHMETICS) == ["float32", "float64", "tf32", *SHORT, "fast"]
+    finer = ["float64", "float32", "absolute", "truncated", "tf32x3", "bfloat16x3", "fast", "tf32"]
+    assert list(ARITHMETICS) == [*finer, *SHORT]
 
 
 def test_hasty_bounds_are_no_wider_and_near_the_true_ones():
@@ -297,4 +298,8 @@ def test_in_haste_nothing_is_granted_near_the_end_of_the_range_and_what_has_no_v
 
 
 def test_there_is_no_haste_where_formats_are_mixed():
-    assert {name for name, known in ARITHMETICS.items() if hasty(known) is not known} == {"float32", "float64"}
+    assert {name for name, known in ARITHMETICS.items() if hasty(known) is not known} == {
+        "float32",
+        "float64",
+        "absolute",
+    }

@@ -115,7 +115,8 @@ def test_what_is_beyond_the_format_s_range_may_be_anything():
 
 def test_a_coarser_storage_is_part_of_the_bound():
     half = FLOAT32._replace(storage=2.0**-11)
-    assert exactly(np.array([3.0]), half).bound().rigorous[0] == pytest.approx(3 * 2.0**-11, rel=1e-3)
+    assert exactly(np.array([3.0001]), half).bound().rigorous[0] == pytest.approx(3.0001 * 2.0**-11, rel=1e-3)
+    assert exactly(np.array([3.0]), half).bound().rigorous[0] == 0  # it is stored as it is
     assert lifted(3.0).bound().rigorous[0] == 0
 
 

@@ -7,6 +7,8 @@ given the batch's axis of size 1 another stride, that says nothing of the order 
 Each fault was found by a check, shrunk, and seen again by its script, which needs PyTorch alone.
 """
 
+from typing import Any
+
 import numpy as np
 
 from oracle.contract import Deviation
@@ -71,6 +73,18 @@ def _bias_alone(case: Case) -> bool:
     return weight is None and bias is not None
 
 
+def _one_value(case: Case) -> bool:
+    """Whether each mean is of one value, from which it can't differ."""
+    attributes: Any = case.attributes
+    if case.operator == "layer_norm":
+        return bool(np.prod(attributes["normalized_shape"]) == 1)
+    return bool(_seen(case.inputs[0])[:1].size == attributes["num_groups"])
+
+
+def _one_value_weighed(case: Case) -> bool:
+    return _one_value(case) and case.inputs[1] is not None
+
+
 def _means_in_one_pass(case: Case) -> bool:
     """Whether the format is channels-last, and a group's mean is large beside its standard deviation."""
     input, groups = _seen(case.inputs[0]), case.attributes["num_groups"]
@@ -107,6 +121,18 @@ torch.nn.functional.instance_norm(torch.zeros(0, 1, 4), weight=torch.ones(1))"""
 _GROUPS = """import torch
 b = torch.zeros(1, requires_grad=True)
 torch.nn.functional.group_norm(torch.ones(1, 1, 4), 1, bias=b).sum().backward()"""
+_ONE_VALUE = """import torch
+w = torch.ones(1, requires_grad=True)
+torch.nn.functional.layer_norm(torch.tensor([[0.1]]), (1,), w).sum().backward()
+print(w.grad)  # should be 0"""
+_ONE_VALUE_OF_GROUPS = """import torch
+x = torch.tensor([[0.1], [0.3]])  # each its own mean
+print(torch.nn.functional.group_norm(x, 1, torch.ones(1)).flatten())  # should be 0, 0"""
+_ONE_VALUE_BACK = """import torch
+w = torch.ones(1, requires_grad=True)
+g = torch.tensor([[0.1], [0.0]])
+torch.nn.functional.group_norm(torch.tensor([[0.7], [0.0]]), 1, w).backward(g)
+print(w.grad)  # should be 0"""
 _ONE_PASS = """import torch
 x = torch.tensor([9999.0, 10001.0, 9999.0, 10001.0]).reshape(1, 1, 2, 2)
 x = x.as_strided((1, 2, 1, 2), (4, 1, 4, 2))  # channels-last
@@ -153,6 +179,33 @@ DEVIATIONS: tuple[Deviation, ...] = (
         _VERSIONS,
         "group_norm(input[1, 1, 4], weight=None, bias[1], num_groups=1)",
         _GROUPS,
+    ),
+    Deviation(
+        "layer_norm",
+        "backward",
+        _one_value_weighed,
+        "makes gradients of the rounding error of x r - m r where each value is its own mean m, and x - m is 0",
+        _VERSIONS,
+        "layer_norm(input[1], weight[1], bias=None, normalized_shape=1)",
+        _ONE_VALUE,
+    ),
+    Deviation(
+        "group_norm",
+        "forward",
+        _one_value_weighed,
+        "adds the rounding error of x w r - m w r to the bias where each value is its own mean m",
+        _VERSIONS,
+        "group_norm(input[2, 1], weight[1], bias=None, num_groups=1)",
+        _ONE_VALUE_OF_GROUPS,
+    ),
+    Deviation(
+        "group_norm",
+        "backward",
+        _one_value,
+        "makes gradients of rounding errors where each value is its own mean",
+        _VERSIONS,
+        "group_norm(input[2, 1], weight[1], bias=None, num_groups=1)",
+        _ONE_VALUE_BACK,
     ),
     *[
         Deviation(

@@ -361,3 +361,12 @@ def test_every_convention_is_on_the_page():
     told = {row.split(" `")[0] for row in rows}
     for known in CONVENTIONS:
         assert any(row.startswith(known.name) for row in rows | told), known.name
+
+
+@pytest.mark.parametrize(
+    ("operator", "backward"), [("max_pool", split_evenly), ("relu", halved)], ids=["max_pool", "relu"]
+)
+def test_laws_hold_for_either_convention(operator, backward):
+    functions = {operator: getattr(refconv, operator), f"{operator}_backward": backward}
+    report = oracle.check(oracle.subject(**functions), [operator], laws=True, examples=24, largest=3000, seed=3)
+    assert report.passed, str(report)

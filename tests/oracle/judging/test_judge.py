@@ -272,7 +272,8 @@ def test_directions_that_make_no_sense_are_refused(directions):
 
 def test_no_arithmetic_is_finer_than_what_is_stored():
     with pytest.raises(
-        ValueError, match=r"^arithmetic must be one of float32, tf32, .*, fast where dtype is float32, got 'float64'$"
+        ValueError,
+        match=r"^arithmetic must be one of float32, absolute, .*, bfloat16-accumulated where dtype is float32, got 'float64'$",
     ):
         oracle.compare(refconv, case(), arithmetic="float64")
 
