@@ -64,6 +64,12 @@ def test_a_narrow_table_drops_columns_in_an_order_and_says_which(full, width, of
     assert notes == [f"(no room for: {columns})" for columns in dropped]
 
 
+def test_a_script_that_does_not_reproduce_is_said_to_be_so(full):
+    vars(full.failures[0]).update(reproduces=False)
+    vars(full.failures[1]).update(reproduces=True)
+    assert str(full).count("\nthe script did not show it when it was run\n") == 1
+
+
 def test_what_is_to_be_pasted_is_never_wrapped(full):
     long = f"print({', '.join(['1'] * 100)})"
     vars(full.failures[0])["script"] = long
