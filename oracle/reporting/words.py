@@ -191,8 +191,6 @@ def about(failure: Failure) -> Iterator[Said]:
         yield Said("", f"conforms with --arithmetic {failure.conforms_with} ({words})")
     if failure.threshold:
         yield Said("", failure.threshold)
-    if failure.reproduces is False:
-        yield Said("", "the script did not show it when it was run")
 
 
 def in_full(failure: Failure) -> str:
