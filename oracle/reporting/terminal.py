@@ -18,7 +18,7 @@ from oracle.reporting.report import Failure, Report
 
 WIDTH = 120
 """Columns of text that no terminal shows; lines that aren't a table's are as long as they are."""
-_OF_RESULTS = ("vacuous", "exact", "bits", "declined")
+_OF_RESULTS = ("vacuous", "exact", "bits", "declined", "worst error")
 _OF_COVERAGE = ("seconds", "longest sum", "at random", "largest")
 """The columns that narrow tables do without, the first of these first."""
 _WORDS = {"operator", "direction", "covered", words.OUTCOME}

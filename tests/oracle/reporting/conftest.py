@@ -5,7 +5,7 @@ import pytest
 
 from oracle.contract import Deviation
 from oracle.reporting.arrays import Shown
-from oracle.reporting.report import Failure, Report, Tally
+from oracle.reporting.report import SPECIALS, Failure, Report, Tally
 from properties import Case
 from properties.plan import Coverage
 from refconv import operators
@@ -76,6 +76,7 @@ def make_full(failure, deviation):
             report.coverage.append(
                 Coverage(name, 3, 4, 5, 6, 7, 8, free=9, largest=(1, 64, 98, 98), sum=12345, seconds=1.5)
             )
+        report.tallies.append(Tally("local_response_norm", SPECIALS, cases=9, passed=9))
         report.coverage[0].declined = ["groups depthwise or 3-4 or 5-16"]
         named = {
             "diagnosis": "padding swapped between axes",
