@@ -48,6 +48,37 @@ def test_an_implementation_that_does_not(tmp_path):
     assert (tmp_path / "report.html").stat().st_size > 100
 
 
+TWO = """
+import numpy as np
+import refconv
+
+def relu(input):
+    output = np.where(np.isnan(input), np.float32(0), np.maximum(input, 0))
+    return output + 1 if input.ndim == 2 else output
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        ([], ["two-relu-forward-2.json", "two-relu-forward.json"]),
+        (["--no-specials"], ["two-relu-forward.json"]),
+    ],
+)
+def test_failures_are_kept_apart_and_special_values_may_be_left_out(tmp_path, monkeypatch, capfd, options, kept):
+    (tmp_path / "two.py").write_text(TWO)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "two", raising=False)
+    given = ["two", "--operator", "relu", "--no-isolate", "--examples", "200", *options]
+    monkeypatch.setattr(sys, "argv", ["refconv", "check", *given])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 1
+    assert sorted(file.name for file in (tmp_path / ".refconv").iterdir()) == kept
+    assert ("special values" in capfd.readouterr().out) is not bool(options)
+
+
 def test_torch_conforms():
     run = refconv_command("check", "torch", "--examples", "10")
     assert run.returncode == 0, run.stdout

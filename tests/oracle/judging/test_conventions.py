@@ -71,7 +71,8 @@ def split_evenly(grad_output, input, *, kernel_size, stride, padding, dilation, 
             )
             if all(0 <= i < size for i, size in zip(at, input.shape[2:], strict=True)):
                 window[at] = input[(n, c, *at)]
-        equal = [at for at, value in window.items() if value == max(window.values())]
+        largest = np.max(list(window.values()), initial=-np.inf)
+        equal = [at for at, value in window.items() if value == largest or np.isnan(value)]
         for at in equal:
             grad_input[(n, c, *at)] += grad_output[(n, c, *o)] / len(equal)
     return (grad_input,)
