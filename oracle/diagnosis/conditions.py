@@ -27,6 +27,8 @@ _WORTH = 6.0  # bits that a condition must save where some pass all the same
 _CHOSEN = 4.0  # bits by which two tests are dearer then: they were chosen among thousands
 _CONSIDERED = 24  # explanations
 _RARE = 0.15  # of those that failed: no more may pass of what nearly always fails
+_ONE_OF_MANY = 2.5
+"""What it costs that it is any number but one."""
 _DIGITS = 6
 
 Facts = Mapping[Fact, Value]
@@ -236,7 +238,7 @@ def _of_numbers(fact: Fact, values: Sequence[float], others: Sequence[float]) ->
         yield _test(fact, "==", least, 0.25)
     if fact.unequal:
         for other in sorted({other for other in others if least < other < most} - {*values}):
-            yield _test(fact, "!=", other, 0.5)
+            yield _test(fact, "!=", other, _ONE_OF_MANY)
     if fact.multiple and not any(isinstance(value, float) for value in values):
         yield from _of_multiples(fact, values)
 
