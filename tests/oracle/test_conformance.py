@@ -4,6 +4,7 @@ import os
 import re
 
 import pytest
+from numba.core.registry import cpu_target
 
 import oracle
 import refconv
@@ -31,6 +32,13 @@ FLIPPED = MINE.format(weight="np.flip(weight, range(2, weight.ndim))", operators
 IMPULSE = "TestMine::test_law[conv-forward-impulse_gives_the_rotated_kernel]"
 SHIFTS = "TestMine::test_law[conv-forward-kernel_of_one_tap_shifts]"
 DEFINITION = "TestMine::test_definition[conv-forward]"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _loaded():
+    """Numba's parts, which can't be loaded twice: what a run in this process loads is forgotten after it."""
+    cpu_target.typing_context.refresh()
+    cpu_target.target_context.refresh()
 
 
 @pytest.fixture(autouse=True)
