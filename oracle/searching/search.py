@@ -113,14 +113,14 @@ class Search:
             plan.coverage.left_out += 1
             return
         case, terms = planned.recipe.made(self.report.dtype)
-        taken, seen = self._taken(), self._seen()
+        taken, seen, explained = self._taken(), self._seen(), self._explained()
         pursuit = self._of_contents(case)
         self._stepped()
-        if self._taken() > taken:
-            plan.ran(planned, case, terms)
+        if self._taken() > taken or (self._seen() == seen and self._explained() > explained):
+            plan.ran(planned, case, terms)  # what is known to fail is covered, too
         elif self._seen() > seen:
             plan.declined(planned, self._accepts)
-        else:  # it has special values that weren't asked for, or is known to fail
+        else:  # it has special values that weren't asked for
             plan.left_out(planned)
         if pursuit is not None:
             self._settled(pursuit, planned.recipe, seed)
@@ -151,6 +151,10 @@ class Search:
     def _seen(self) -> int:
         """Return how many verdicts there are."""
         return sum(tally.cases for tally in self.trial.tallies)
+
+    def _explained(self) -> int:
+        """Return how many cases weren't judged, as a failure explains them."""
+        return sum(tally.explained for tally in self.trial.tallies)
 
     def _accepts(self, case: Case) -> bool:
         """Whether the implementation takes a case in any direction, right or wrong."""
