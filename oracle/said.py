@@ -1,6 +1,7 @@
 """What foreign code says, cut and escaped where it enters: whatever it is, a report can show it."""
 
 import os
+import sys
 import traceback
 
 LINE = 200
@@ -53,8 +54,14 @@ def whole(error: BaseException) -> str:
 
 
 def _frame(frame: traceback.FrameSummary) -> list[str]:
-    place = f"  File {frame.filename!r}, line {frame.lineno}, in {frame.name}"
+    place = f"  File {_importable(frame.filename)!r}, line {frame.lineno}, in {frame.name}"
     return [_cut(escaped(line), LINE) for line in (place, f"    {frame.line}") if line.strip()]
+
+
+def _importable(path: str) -> str:
+    """Return a path from the folder on that it is imported from."""
+    folders = [os.path.join(os.path.abspath(folder), "") for folder in sys.path]
+    return path[max((len(folder) for folder in folders if path.startswith(folder)), default=0) :]
 
 
 def _message(error: BaseException) -> str:

@@ -134,9 +134,13 @@ class Plan:
         recipe = planned.recipe
         self._accepted = recipe
         self._known.update((name, known) for name, known in recipe.classes.items() if known is not None)
-        self.design.note(recipe.classes)
-        self.coverage.layers += planned.part == "layer"
+        self.explained(planned)
         self.coverage.see(case, terms)
+
+    def explained(self, planned: Planned) -> None:
+        """Note that a case needn't be run: it is covered, but whether it would be declined isn't known."""
+        self.design.note(planned.recipe.classes)
+        self.coverage.layers += planned.part == "layer"
 
     def left_out(self, planned: Planned) -> None:
         """Note that a case was not run: what only such cases have counts neither as covered nor as lacking."""

@@ -45,7 +45,7 @@ class Findings:
         """
         new = not any(_alike(failure, known) for known in self._failures)
         self._failures.append(failure)
-        if condition is not None and condition.holds is not ALWAYS.holds and condition.holds(failure.case):
+        if condition is not None and not explains_all(condition) and condition.holds(failure.case):
             self._explained.append((condition, failure.special))
         elif failure.special:
             self._special_open = False
@@ -63,6 +63,11 @@ def is_special(case: Case) -> bool:
 def keeps_special(case: Case) -> bool:
     """Whether a case that was given a special value, among small integers, holds one."""
     return any(array is not None and array.dtype.kind != "i" and holds_special(array) for array in case.arrays.values())
+
+
+def explains_all(condition: Condition | None) -> bool:
+    """Whether a condition says that everything fails, or nothing is known of when it does."""
+    return condition is None or condition.holds is ALWAYS.holds
 
 
 def as_large(case: Case) -> Condition | None:

@@ -117,11 +117,13 @@ class Search:
         pursuit = self._of_contents(case)
         self._stepped()
         now = self.trial.counted
-        if now.judged > before.judged or now.explained > before.explained:
+        if now.judged > before.judged:
             plan.ran(planned, case, terms)
         elif now.declined > before.declined:
             plan.declined(planned, self._accepts)
-        else:
+        elif now.explained > before.explained:
+            plan.explained(planned)
+        else:  # it has special values that weren't asked for
             plan.unwanted(planned)
         if pursuit is not None:
             self._settled(pursuit, planned.recipe, seed)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from oracle.searching import entanglement, search, studying
+from oracle.searching import entanglement, reduction, studying
 
 HERE = Path(__file__).parent
 
@@ -29,8 +29,8 @@ def faults():
 @pytest.mark.skipif(sys.platform != "linux", reason="some faults are Linux's")
 @pytest.mark.parametrize("fault", faults())
 def test_a_planted_fault_is_reported_as_what_it_is(script, fault, monkeypatch, fresh_database):
-    monkeypatch.setattr(search, "SHRINKING", 0.3)  # a fault is found, not studied
-    for name in ("SIMPLIFYING", "PROBING"):
+    monkeypatch.setattr(reduction, "SHRINKING", 0.3)  # a fault is found, not studied
+    for name in ("SIMPLIFYING", "PROBING", "PARTING"):
         monkeypatch.setattr(studying, name, 0.3)
     monkeypatch.setattr(studying, "PROBES", 5)
     monkeypatch.setattr(entanglement, "TRIES", 3)
