@@ -365,7 +365,8 @@ def _least(arithmetic: Arithmetic, value: Array, magnitude: Array, count: Array,
     terms, mean_square = np.maximum(count, 1), magnitude**2 / np.maximum(count, 1)
     walk = np.maximum(terms * mean_square - value**2, 0) / 6 + terms * value**2 / 3
     spread = np.sqrt(accumulation**2 * walk + ((factors - 1) * product) ** 2 * mean_square)
-    within = np.where(2 * magnitude < arithmetic.largest, 1.0, 0.0)
+    rounded = (count > 1) | (factors > 1)
+    within = np.where(rounded & (2 * magnitude < arithmetic.largest), 1.0, 0.0)
     return Bound(roundings * magnitude * within, (spread + (factors - 1) * storage * abs(value)) * within)
 
 
