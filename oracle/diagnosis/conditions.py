@@ -24,7 +24,8 @@ _ALIKE = 4  # candidates that exclude the same cases, of which no more are looke
 _SAID, _BITS = 3.0, 2.0
 """How many bits it takes to say that there is a condition, and each unit of its cost."""
 _WORTH = 6.0  # bits that a condition must save where some pass all the same
-_CHOSEN = 4.0  # bits by which two tests are dearer then: they were chosen among thousands
+_CHOSEN = 6.0  # bits by which what isn't plain is dearer then: it was chosen among thousands
+_PLAIN = 2.5  # cost of what is plain
 _CONSIDERED = 24  # explanations
 _RARE = 0.15  # of those that failed: no more may pass of what nearly always fails
 _DIGITS = 6
@@ -102,7 +103,7 @@ def explanations(failed: Sequence[Facts], passed: Sequence[Facts]) -> list[Expla
         return [always]
     found: list[Explanation] = []
     for cost, tests, left in _conjunctions(failed, passed):
-        length = _SAID + _BITS * cost + surprises[left.bit_count()] + _CHOSEN * bool(left and len(tests) > 1)
+        length = _SAID + _BITS * cost + surprises[left.bit_count()] + _CHOSEN * bool(left and cost > _PLAIN)
         if length < always.length - (_WORTH if left else 0):
             found.append(Explanation(length, tests, left))
     for cost, tests, left in _conjunctions(passed, failed):
@@ -236,7 +237,7 @@ def _of_numbers(fact: Fact, values: Sequence[float], others: Sequence[float]) ->
         yield _test(fact, "==", least, 0.25)
     if fact.unequal:
         for other in sorted({other for other in others if least < other < most} - {*values}):
-            yield _test(fact, "!=", other, 0.5)
+            yield _test(fact, "!=", other, 1.5)  # who means any number but one?
     if fact.multiple and not any(isinstance(value, float) for value in values):
         yield from _of_multiples(fact, values)
 
