@@ -5,11 +5,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
 
 from bench import tables
 from bench.gate import SLOWER, Change, Limits, changes_by, changes_since, gated
@@ -20,7 +21,7 @@ from bench.revision import RevisionError, checkout, importable, root
 from bench.running import CutShortError, run
 from bench.settings import Settings, SettingsError, best_yardstick
 from bench.workloads import NAMES, workload
-from oracle.cli import WRITTEN, NotLoadedError, terminated
+from oracle.cli import WRITTEN, NotLoadedError, is_redrawn, terminated
 from oracle.subjects import LoadError
 from refconv.choices import Known
 from refconv.cli import Group
@@ -108,16 +109,27 @@ def _spoiled(history: History, subjects: Sequence[str]) -> list[Mapping[str, str
     return [one for one in history.untimed if one["implementation"] in subjects and one["status"] in wrong]
 
 
+_LONGEST = 70
+"""Columns that the words of a task take at most."""
+_NUMBERS = 12
+"""Columns that are left for how many tasks are done."""
+_ROOMY = 130
+"""Columns from which on there is room for a bar, and the time."""
+
+
 @contextmanager
 def _progress(settings: Settings) -> Iterator[Callable[[Task], None]]:
     """Show how far it is: a bar on a terminal, elsewhere a line for each process."""
     tasks = len(settings.tasks())
     console = Console(stderr=True)
-    if console.is_terminal:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    if is_redrawn(console):
+        columns: list[ProgressColumn] = [TextColumn("{task.description}"), MofNCompleteColumn()]
+        if console.width >= _ROOMY:
+            columns[1:] = [BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
+        words = min(console.width - _NUMBERS, _LONGEST)
         with Progress(*columns, console=console, transient=True) as bar:
             shown = bar.add_task(settings.workload, total=tasks * settings.processes)
-            yield lambda task: bar.update(shown, advance=1, description=f"{str(task)[:60]:60}")
+            yield lambda task: bar.update(shown, advance=1, description=shorten(str(task), words).ljust(words))
         return
     done = 0
 

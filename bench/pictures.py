@@ -165,14 +165,14 @@ def _ends(found: Sequence[Ratio]) -> tuple[list[float], list[float], list[float]
 
 
 def _by_operator(history: History, name: str, direction: str) -> dict[str, Ratio]:
-    """Return the geometric means, over the layers of each operator, of the ratios that are carried, if they are too."""
+    """Return the geometric means, over the layers of each operator, of the ratios that are carried."""
     entries = [entry for entry in _others(history, direction) if entry.implementation == name]
     carried = [entry for entry in entries if (of := ratio(entry.logarithms)) and of.carried]
     found = {}
     for operator in dict.fromkeys(entry.operator for entry in carried):
         layers = [entry.logarithms for entry in carried if entry.operator == operator]
         mean = ratio([_means(processes) for processes in zip(*layers, strict=False)])
-        if mean and mean.carried:
+        if mean:
             found[operator] = mean
     return found
 

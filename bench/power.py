@@ -89,8 +89,8 @@ def score(number: int, seeds: int, examples: int) -> Score:
 
 def _needed(variant: Variant, examples: int, seed: int) -> int | None:
     """Return how many cases it took to find `variant`; None if it wasn't."""
-    report = oracle.check(planted(variant), [variant.operator], examples=examples, seed=seed, shrink=False)
-    return report.tallies[0].cases if report.failures else None
+    report = oracle.check(planted(variant), [variant.operator], examples=examples, seed=seed, shrink=False, failures=1)
+    return sum(tally.cases for tally in report.tallies) if report.failures else None
 
 
 def _studied(variant: Variant, examples: int) -> tuple[oracle.Report, float]:
@@ -137,7 +137,7 @@ def precision(name: str, seeds: int) -> Precision:
     told = 0
     with nothing_remembered():
         for seed in range(seeds):
-            report = oracle.check(oracle.subject(conv=implementation.conv), ["conv"], seed=seed)
+            report = oracle.check(oracle.subject(conv=implementation.conv), ["conv"], seed=seed, failures=1)
             named = [failure.diagnosis for failure in report.failures]
             told += named == PRECISIONS[name]
     return Precision(name, told, seeds)

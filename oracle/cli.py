@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from oracle.checking import check
 from oracle.replay import replay
@@ -370,11 +370,20 @@ def terminated() -> Iterator[Callable[[], None]]:
             signal.signal(number, handler)
 
 
+_ROOMY = 110
+"""Columns from which on there is room for a bar, and the time that it took."""
+
+
+def is_redrawn(console: Console) -> bool:
+    """Whether a line can be written over: on a terminal that is none too simple."""
+    return console.is_terminal and not console.is_dumb_terminal
+
+
 @contextmanager
 def _progress(names: list[str], *, quiet: bool) -> Iterator[Callable[[Report], None]]:
     """Show how far the check is: a bar on a terminal, elsewhere a line for each operator."""
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if not is_redrawn(console):
         told: set[str] = set()
 
         def tell(report: Report) -> None:
@@ -384,13 +393,9 @@ def _progress(names: list[str], *, quiet: bool) -> Iterator[Callable[[Report], N
 
         yield tell
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-    )
+    columns: list[ProgressColumn] = [TextColumn("{task.description}"), TimeRemainingColumn(), TextColumn("left")]
+    if console.width >= _ROOMY:
+        columns[1:1] = [BarColumn(), TimeElapsedColumn()]
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("loading", total=len(names))
 

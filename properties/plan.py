@@ -143,6 +143,13 @@ class Plan:
         if planned.part == "design":
             self.design.refuse()
 
+    def unwanted(self, planned: Planned) -> None:
+        """Note that a case holds what wasn't asked for: no other is made of its class of content."""
+        self.left_out(planned)
+        content = planned.recipe.classes["content"]
+        if planned.part == "design" and content is not None:
+            self.design.forbid(("content", content))
+
     def declined(self, planned: Planned, accepts: Callable[[Case], bool]) -> None:
         """Find out which class it is, or which of them together, that made the implementation decline a case."""
         row = {name: known for name, known in planned.recipe.classes.items() if known is not None}

@@ -583,7 +583,7 @@ stranger(
     loops,
     "the last row's kernels taken from the row before it, in planes",
     names="kernel|weight|position & (other|row|before|neighbour|neighbor|last|shared|wrong)",
-    when=("2.?d|plane|rank|two", "last & row|height"),
+    when=("2.?d|plane|rank|two|2 spatial", "last & row|height"),
 )
 stranger(
     "locally_connected",

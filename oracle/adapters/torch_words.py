@@ -28,8 +28,11 @@ class Recorder(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Call `func`; record it before, should it raise, unless it returns no tensor."""
         kwargs = kwargs or {}
-        if getattr(func, "__name__", "") == "__get__":  # of an attribute such as the shape
-            return func(*args, **kwargs)
+        if getattr(func, "__name__", "") == "__get__":  # of an attribute, such as `shape` or `mT`
+            got = func(*args, **kwargs)
+            if isinstance(got, torch.Tensor):
+                self._named.append((got, f"{self._spelled(args[0])}.{func.__self__.__name__}"))
+            return got
         called: str | None = resolve_name(func)
         if called == _SET:
             tensor, index, value = map(self._spelled, args)

@@ -28,6 +28,8 @@ _CHOSEN = 6.0  # bits by which what isn't plain is dearer then: it was chosen am
 _PLAIN = 2.5  # cost of what is plain
 _CONSIDERED = 24  # explanations
 _RARE = 0.15  # of those that failed: no more may pass of what nearly always fails
+_ONE_OF_MANY = 2.5
+"""What it costs that it is any number but one."""
 _DIGITS = 6
 
 Facts = Mapping[Fact, Value]
@@ -237,7 +239,7 @@ def _of_numbers(fact: Fact, values: Sequence[float], others: Sequence[float]) ->
         yield _test(fact, "==", least, 0.25)
     if fact.unequal:
         for other in sorted({other for other in others if least < other < most} - {*values}):
-            yield _test(fact, "!=", other, 1.5)  # who means any number but one?
+            yield _test(fact, "!=", other, _ONE_OF_MANY)
     if fact.multiple and not any(isinstance(value, float) for value in values):
         yield from _of_multiples(fact, values)
 

@@ -296,11 +296,25 @@ def _of_axes(name: str, value: tuple[Any, ...], choices: Mapping[str, Any]) -> I
 # --- attributes and inputs
 
 
+@cache
+def _spelling(name: str) -> Fact:
+    return Fact(f"how {name} is given", 1.25, equal=f"{name} given as {{n}}", unequal=f"{name} not given as {{n}}")
+
+
+def _spelled(value: object) -> str:
+    """Say how an attribute is given that may have an entry for each axis."""
+    if isinstance(value, tuple):
+        return "pairs" if any(isinstance(entry, tuple) for entry in value) else "a number for each axis"
+    return "a word" if isinstance(value, str) else "one number"
+
+
 def _of_attributes(case: Case) -> Iterator[tuple[Fact, Value]]:
     known = MODELS[case.operator].by_name
     for name, value in case.attributes.items():
         if case.row.attributes[name] is None:
             yield _flag(f"{name} is given", f"no {name} is given"), value is not None
+        if isinstance(value, int | str | tuple) and not isinstance(value, bool):
+            yield _spelling(name), _spelled(value)
         if name in known or value is None:
             continue
         if isinstance(value, bool):

@@ -1,14 +1,14 @@
 """One case: judge what the implementation returned by the reference's value and bound."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from oracle.contract import DIRECTIONS, Deviation
-from oracle.judging.conventions import CONVENTIONS, Asked, Results
+from oracle.judging.conventions import CONVENTIONS, Asked, Convention, Results
 from oracle.judging.values import Expected, judged
 from oracle.running.calls import Outcome
 from oracle.running.runner import Caller, InProcess
@@ -188,17 +188,9 @@ def _compared(observation: Observation, expected: Results) -> Verdict:
 def _by_convention(observation: Observation, failed: Verdict) -> Verdict:
     """Return the verdict by a convention that the results follow, if there is one, else that they have `failed`."""
     case, direction, _, expected, arithmetic = observation
-
-    def expect(other: Case) -> Results | None:
-        found = expectation(other, direction, arithmetic)
-        return None if isinstance(found, Refused) else found
-
-    asked = Asked(case, direction, arithmetic, None if isinstance(expected, Refused) else expected, expect)
     others = []
-    for convention in CONVENTIONS:
-        applies = (case.operator, direction) in convention.functions
-        results = convention.results(asked) if applies else None
-        found = failed if results is None else _compared(observation, results)
+    for convention, results in by_conventions(case, direction, arithmetic, expected):
+        found = _compared(observation, results)
         if found.passed and convention.rule is None:
             return replace(found, takes=(convention.name,))
         others += [convention] if found.passed else []
@@ -206,6 +198,23 @@ def _by_convention(observation: Observation, failed: Verdict) -> Verdict:
         return failed
     names = " or ".join(convention.name for convention in others)
     return replace(failed, reason=f"{failed.reason}; follows {names}; the rule: {others[0].rule}")
+
+
+def by_conventions(
+    case: Case, direction: str, arithmetic: Arithmetic, expected: Expectation
+) -> Iterator[tuple[Convention, Results]]:
+    """Yield the conventions that say something else of a call than the definition, and what they expect of it."""
+
+    def expect(other: Case) -> Results | None:
+        found = expectation(other, direction, arithmetic)
+        return None if isinstance(found, Refused) else found
+
+    asked = Asked(case, direction, arithmetic, None if isinstance(expected, Refused) else expected, expect)
+    for convention in CONVENTIONS:
+        applies = (case.operator, direction) in convention.functions
+        results = convention.results(asked) if applies else None
+        if results is not None:
+            yield convention, results
 
 
 def _answered(observation: Observation, refused: Refused) -> str | None:

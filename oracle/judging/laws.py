@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from oracle.contract import Call, arguments_of
-from oracle.judging.judge import Refused, expectation
+from oracle.judging.judge import Refused, by_conventions, expectation
 from oracle.running.calls import Outcome
 from oracle.running.runner import Caller
 from properties import Case
@@ -82,7 +82,12 @@ class _Calls:
             return {name: None if shape is None else np.zeros(shape) for name, shape in shapes.items()}
         expected = expectation(case, direction, self._arithmetic)
         assert not isinstance(expected, Refused), (case, expected)
-        return {name: None if item is None else item.bound.limit for name, item in expected.items()}
+        limits = {name: None if item is None else item.bound.limit for name, item in expected.items()}
+        for convention, results in by_conventions(case, direction, self._arithmetic, expected):
+            for name, item in results.items() if convention.rule is None else ():
+                known = limits[name]
+                limits[name] = known if known is None or item is None else np.maximum(known, item.bound.limit)
+        return limits
 
     def _run(self, case: Case, direction: str) -> dict[str, Array | None]:
         self.made.append((case, direction))

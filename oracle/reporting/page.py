@@ -51,8 +51,9 @@ def _hash(text: str) -> str:
 
 
 def _element(tag: str, *content: Element | str, **attributes: str) -> Element:
-    """Return an element; in names of attributes, ``_`` is a hyphen, and left out at the end."""
-    element = Element(tag, {name.rstrip("_").replace("_", "-"): value for name, value in attributes.items()})
+    """Return an element; in names of attributes, ``_`` is a hyphen, or nothing at the end. Empty ones are left out."""
+    given = {name.rstrip("_").replace("_", "-"): value for name, value in attributes.items() if value}
+    element = Element(tag, given)
     for part in content:
         if isinstance(part, Element):
             element.append(part)
@@ -104,7 +105,8 @@ def _failure(failure: Failure, name: str, *, is_open: bool) -> Element:
     content = _element(
         "div",
         *(_paragraph(*said) for said in words.about(failure)),
-        *_to_copy("call", repr(failure.case), f"{name}-call"),
+        *(_to_copy("raised", failure.details, f"{name}-raised", "broken") if failure.details else ()),
+        *_to_copy("call", repr(failure.case), f"{name}-call", "broken"),
         *grids,
         *_to_copy("script", failure.script, f"{name}-script"),
         _element("p", _element("a", "link to this failure", href=f"#{name}"), " ", _copying(f"#{name}")),
@@ -120,9 +122,9 @@ def _paragraph(label: str, text: str) -> Element:
     return _element("p", *head, text, class_="text")
 
 
-def _to_copy(heading: str, text: str, name: str) -> Iterator[Element]:
+def _to_copy(heading: str, text: str, name: str, kind: str = "") -> Iterator[Element]:
     yield _element("div", _element("b", heading), _copying(name), class_="headed")
-    yield _element("pre", text, id=name)
+    yield _element("pre", text, id=name, class_=kind)
 
 
 def _copying(name: str) -> Element:

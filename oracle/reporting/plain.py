@@ -1,5 +1,7 @@
 """Text of others, fit to be shown: what would steer a terminal or break a file is escaped, and what is long is cut."""
 
+from oracle.said import escaped
+
 LONGEST = 2000
 """Characters of a text that are shown."""
 
@@ -24,10 +26,4 @@ def one_line(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    text = text.replace("\r\n", "\n")
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() or character == "\n" else character.encode("unicode_escape").decode()
-        for character in text
-    )
+    return "\n".join(map(escaped, text.replace("\r\n", "\n").split("\n")))

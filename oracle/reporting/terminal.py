@@ -18,7 +18,7 @@ from oracle.reporting.report import Failure, Report
 
 WIDTH = 120
 """Columns of text that no terminal shows; lines that aren't a table's are as long as they are."""
-_OF_RESULTS = ("vacuous", "exact", "bits", "declined")
+_OF_RESULTS = ("vacuous", "exact", "bits", "declined", "worst error")
 _OF_COVERAGE = ("seconds", "longest sum", "at random", "largest")
 """The columns that narrow tables do without, the first of these first."""
 _WORDS = {"operator", "direction", "covered", words.OUTCOME}
@@ -111,6 +111,8 @@ def _failure(failure: Failure, console: Console) -> Iterator[RenderableType]:
     for label, (_, text) in zip(labels, words.about(failure), strict=True):
         yield Text.assemble(head, (label, "bold"), text.replace("\n", f"\n{_INDENT}"))
         head = Text()
+    if failure.details:
+        yield Text(f"\n{indent(failure.details, _INDENT)}\n")
     yield Text(f"{failure.case!r}\n")
     if failure.shown:
         width = console.width if console.is_terminal else _ANY_WIDTH

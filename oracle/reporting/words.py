@@ -172,7 +172,7 @@ def _shortened(text: str) -> str:
 
 
 def about(failure: Failure) -> Iterator[Said]:
-    """Say what is known of a failure, but for its call and arrays."""
+    """Say what is known of a failure, but for what it raised, its call and its arrays."""
     if failure.statement:
         yield Said("breaks the law", failure.law)
     yield Said("", failure.reason)
@@ -191,14 +191,13 @@ def about(failure: Failure) -> Iterator[Said]:
         yield Said("", f"conforms with --arithmetic {failure.conforms_with} ({words})")
     if failure.threshold:
         yield Said("", failure.threshold)
-    if failure.details:
-        yield Said("", failure.details)
 
 
 def in_full(failure: Failure) -> str:
     """Return all that is known of a failure as text."""
     paragraphs = [f"{label}: {text}" if label else text for label, text in about(failure)]
-    blocks = ["\n".join([*paragraphs, repr(failure.case)]), "\n".join(map(str, failure.shown)), failure.script]
+    arrays = "\n".join(map(str, failure.shown))
+    blocks = ["\n".join(paragraphs), failure.details, repr(failure.case), arrays, failure.script]
     return "\n\n".join(filter(None, blocks))
 
 

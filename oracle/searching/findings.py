@@ -1,6 +1,7 @@
 """What is known of one direction of an operator: what was counted, what has failed, and which cases that explains."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from oracle.diagnosis.conditions import ALWAYS, Condition
 from oracle.reporting.report import Failure, Tally
@@ -8,6 +9,7 @@ from oracle.searching.siblings import Siblings
 from properties import Case
 from properties.case import all_finite
 from properties.filling import holds_special
+from properties.models import MODELS, Feature
 
 
 @dataclass
@@ -63,10 +65,42 @@ def keeps_special(case: Case) -> bool:
     return any(array is not None and array.dtype.kind != "i" and holds_special(array) for array in case.arrays.values())
 
 
+def as_large(case: Case) -> Condition | None:
+    """Return the condition of being more than the least where `case`, the smallest that fails, is; None where it isn't.
+
+    It stands for one that couldn't be learned, as where several mistakes are in each other's way.
+    """
+    needed = _beyond_the_least(case)
+    return Condition("", lambda other: needed <= _beyond_the_least(other)) if needed else None
+
+
+def _beyond_the_least(case: Case) -> set[str]:
+    """Return the features that are more than the least, or other than the commonest."""
+    model = MODELS[case.operator]
+    choices = model.read(case)
+    return {
+        feature.name
+        for feature in model.counted
+        if choices[feature.name] is not None and _is_more(choices[feature.name], feature.class_of(choices), feature)
+    }
+
+
+def _is_more(value: Any, known: str | None, feature: Feature) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value > 1
+    if isinstance(value, tuple):
+        return any(max(entry) > 0 if isinstance(entry, tuple) else entry > 1 for entry in value)
+    return known != feature.classes[0].name
+
+
 def _alike(one: Failure, other: Failure) -> bool:
     """Whether two failures are one: by the name of the mistake, or when it fails and what comes out there."""
     if one.law != other.law:
         return False
     if one.diagnosis is not None or other.diagnosis is not None:
         return one.diagnosis == other.diagnosis
-    return one.special == other.special and (one.condition, one.symptom) == (other.condition, other.symptom)
+    known = one.condition is not None or one.special
+    same = (one.special, one.condition, one.symptom) == (other.special, other.condition, other.symptom)
+    return known and same

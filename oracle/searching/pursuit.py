@@ -13,7 +13,7 @@ from oracle.reporting.report import Failure, Report
 from oracle.reporting.script import script
 from oracle.searching.entanglement import Entanglement, disentangled
 from oracle.searching.extent import Extent
-from oracle.searching.findings import Findings, keeps_special
+from oracle.searching.findings import Findings, as_large, keeps_special
 from oracle.searching.reduction import Reduction
 from oracle.searching.repeating import wavering
 from oracle.searching.reproducing import shows, written
@@ -135,7 +135,7 @@ class Pursuit:
             symptom=found.symptom,
             conforms_with=found.conforms_with,
         )
-        return failure, found.condition
+        return failure, found.condition or (as_large(found.case) if self._law == LAW else None)
 
     def _depending(self) -> Failure:
         """Report a failure that needs the calls before it, if it is met again at all."""

@@ -113,15 +113,16 @@ class Search:
             plan.coverage.left_out += 1
             return
         case, terms = planned.recipe.made(self.report.dtype)
-        taken, seen = self._taken(), self._seen()
+        before = self.trial.counted
         pursuit = self._of_contents(case)
         self._stepped()
-        if self._taken() > taken:
+        now = self.trial.counted
+        if now.judged > before.judged or now.explained > before.explained:
             plan.ran(planned, case, terms)
-        elif self._seen() > seen:
+        elif now.declined > before.declined:
             plan.declined(planned, self._accepts)
-        else:  # it has special values that weren't asked for, or is known to fail
-            plan.left_out(planned)
+        else:
+            plan.unwanted(planned)
         if pursuit is not None:
             self._settled(pursuit, planned.recipe, seed)
 
@@ -144,14 +145,6 @@ class Search:
             self.compiles = _QUICKER * self.trial.slowest < first
         return None if failed is None else self._pursued(failed, drawn, LAW)
 
-    def _taken(self) -> int:
-        """Return how many verdicts there are of what wasn't declined."""
-        return sum(tally.cases - tally.declined for tally in self.trial.tallies)
-
-    def _seen(self) -> int:
-        """Return how many verdicts there are."""
-        return sum(tally.cases for tally in self.trial.tallies)
-
     def _accepts(self, case: Case) -> bool:
         """Whether the implementation takes a case in any direction, right or wrong."""
         return any(self.runner.start(case, way.direction)().status != "declined" for way in self.trial.open)
@@ -170,11 +163,11 @@ class Search:
             return
         strategy = narrowed_cases(self.operator, self.report.dtype, self.extent.only, plan.declines)
         steered = examples // STEERED
-        before = self._taken()
+        before = self.trial.counted.judged
         self._rounds(strategy, examples - steered, seed)
         if steered and self.trial.open and not self._late:
             self._rounds(strategy, steered, seed + 1, steer=True)
-        coverage.free = (self._taken() - before) // max(len(self.trial.open), 1)
+        coverage.free = (self.trial.counted.judged - before) // max(len(self.trial.open), 1)
 
     def _refusals(self, seed: int) -> None:
         """Make calls that make no sense; where one is answered, look for the smallest."""

@@ -21,8 +21,8 @@ from oracle.searching.drawing import searching
 from oracle.searching.neighbours import neighbours
 from oracle.searching.repeating import wavering
 from oracle.searching.shrinking import simplified
-from properties import Case, cases, refilled
-from properties.domain import fits
+from properties import Case, refilled
+from properties.domain import fits, narrowed_cases
 from refconv import Arithmetic
 
 SIMPLIFYING = 5.0
@@ -175,9 +175,9 @@ class Study:
 
         @searching(PROBES, [Phase.generate])
         @hypothesis.seed(seed + 1)
-        @given(cases(operator, dtype=dtype, specials=True))
+        @given(narrowed_cases(operator, dtype, self.only, specials=True))
         def probe(case: Case) -> None:
-            if time.perf_counter() < until and fits(case, self.only):
+            if time.perf_counter() < until:
                 self._tried(evidence, case)
 
         probe()
@@ -221,11 +221,11 @@ class Study:
         return bool(again)
 
 
-def _kind(observation: Observation) -> tuple[str, bool]:
-    """Return what tells failures apart at sight: what became of the call, and whether results have other shapes."""
+def _kind(observation: Observation) -> tuple[str, bool | str]:
+    """Return what tells failures apart at sight: what was raised, or whether results have other shapes."""
     outcome, expected = observation.outcome, observation.expected
     if isinstance(expected, Refused) or outcome.status != "returned":
-        return outcome.status, False
+        return outcome.status, (outcome.reason or "").partition(":")[0]
     pairs = [(outcome.results.get(name), item) for name, item in expected.items()]
     return outcome.status, any(got is not None and item and got.shape != item.value.shape for got, item in pairs)
 

@@ -1,6 +1,7 @@
 """Cases judged in each direction of an operator, beside their siblings, and counted."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import hypothesis
 
@@ -31,6 +32,14 @@ class Failed(Struck):
         self.special = is_special(case) or (sibling is not None and sibling.kind == "special")
 
 
+class Counted(NamedTuple):
+    """How many verdicts there are."""
+
+    judged: int
+    declined: int
+    explained: int  # without one, by a failure that is known
+
+
 class Trial:
     """The judging of cases of one operator."""
 
@@ -58,6 +67,16 @@ class Trial:
     def tallies(self) -> list[Tally]:
         """What was counted."""
         return [*(way.tally for way in self.ways.values()), self.specials]
+
+    @property
+    def counted(self) -> Counted:
+        """How many verdicts there are."""
+        tallies = self.tallies
+        return Counted(
+            judged=sum(tally.cases - tally.declined for tally in tallies),
+            declined=sum(tally.declined for tally in tallies),
+            explained=sum(tally.explained for tally in tallies),
+        )
 
     def of(self, case: Case, *, steer: bool = False, specials: bool = True) -> Failed | None:
         """Judge a case, and its siblings, in every direction in which that isn't known to fail."""

@@ -31,11 +31,16 @@ def both_sides_make_the_whole(calls: Calls, case: Case) -> Iterator[Equation]:
 
 @law("relu", "leaky_relu", backward=True, forward=False)
 def slopes_make_the_whole(calls: Calls, case: Case) -> Iterator[Equation]:
-    """f'(x) + f'(-x) = 1 + s: the slopes on either side; at 0, where both are that of the negative side, 2 s."""
+    """f'(x) + f'(-x) = 1 + s: the slopes on either side; at 0, where both are that of the negative side, 2 s.
+
+    Of relu, both may be 1/2 there as well.
+    """
     signal, slope = array(case, "input"), case.attributes.get("negative_slope", 0.0)
     assert isinstance(slope, float)
     one, other = (calls.backward(but(case, input=given))["input"] for given in (signal, -signal))
-    expected = exact(case.grad_output) * np.where(signal == 0, 2 * slope, 1 + slope)
+    halved = (case.operator == "relu") & (2 * abs((one + other).value) > abs(case.grad_output.astype(np.float64)))
+    at_zero = np.where(halved, 1, 2 * slope)
+    expected = exact(case.grad_output) * np.where(signal == 0, at_zero, 1 + slope)
     yield Equation(one + other, expected, "grad_input at x and -x")
 
 

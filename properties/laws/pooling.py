@@ -1,6 +1,7 @@
 """Laws of `max_pool`, `avg_pool` and `lp_pool`, whose windows slide."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import inf, prod
 from typing import Any
 
@@ -163,10 +164,37 @@ def index_is_where_the_maximum_is(calls: Calls, case: Case) -> Iterator[Equation
     yield Equation(outputs["output"], np.where(inside, found, -inf), "output, by its indices")
 
 
+def _ranks(signal: Array) -> Array:
+    """Return the place of each element among those of its channel, by size."""
+    order = np.argsort(np.argsort(planes(signal), axis=-1, kind="stable"), axis=-1)
+    return order.reshape(signal.shape).astype(signal.dtype)
+
+
+def _some_goes_to_the_index(calls: Calls, case: Case) -> Iterator[Equation]:
+    indices = calls.outputs(but(case, return_indices=True))["indices"].value.astype(np.int64)
+    at, positions = planes(indices), prod(array(case, "input").shape[2:])
+    if not at.size or not ((at >= 0) & (at < positions)).all():
+        return
+    window = int(generator(case).integers(at.shape[-1]))
+    grad_output = np.zeros(at.shape, case.dtype)
+    grad_output[..., window] = 1
+    gradient = calls.backward(but(case, grad_output=grad_output.reshape(case.grad_output.shape)))["input"]
+    there = gradient.moved(lambda values: np.take_along_axis(planes(values), at[..., window, None], -1))
+    yield Equation(there, np.where(there.value <= 0, 1.0, there.value), "grad_input at an index")
+
+
 @law("max_pool", backward=True)
 def gradient_goes_to_the_index(calls: Calls, case: Case) -> Iterator[Equation]:
-    """Each element of grad_output goes back to where its maximum came from, and adds up with others there."""
-    signal = array(case, "input")
+    """Each element of grad_output goes back to where its maximum came from, and adds up with others there.
+
+    Equal maxima may share it: so elements are replaced by their ranks, of which no two are equal. As they are, some of
+    the gradient of one window goes to its index.
+    """
+    yield from _some_goes_to_the_index(calls, case)
+    signal = _ranks(array(case, "input"))
+    case = but(case, input=signal)
+    if _tied(signal):  # there are more than the format tells apart
+        return
     indices = calls.outputs(but(case, return_indices=True))["indices"].value.astype(np.int64)
     rows = planes(signal)
     if not indices.size or not ((indices >= 0) & (indices < rows.shape[-1])).all():
@@ -184,7 +212,7 @@ def gradient_goes_to_the_index(calls: Calls, case: Case) -> Iterator[Equation]:
 def gradient_is_handed_on_whole(calls: Calls, case: Case) -> Iterator[Equation]:
     """The gradient of the input sums up to grad_output: each of its elements goes to one place.
 
-    That of a window of nothing but padding goes nowhere.
+    That of a window of nothing but padding goes nowhere. NaN, which is equal to none, may make it 0 / 0.
     """
     signal, grad_output = array(case, "input"), case.grad_output
     if case.operator == "max_pool":
@@ -192,7 +220,14 @@ def gradient_is_handed_on_whole(calls: Calls, case: Case) -> Iterator[Equation]:
             grad_output = np.where(seeing, grad_output, grad_output.dtype.type(0))
     axes = tuple(range(2, signal.ndim))
     gradient = calls.backward(case)["input"].sum(axes, keepdims=False)
-    yield Equation(gradient, exact(grad_output).sum(axes, keepdims=False), "sum of grad_input")
+    total = exact(grad_output).sum(axes, keepdims=False)
+    lost = np.isnan(signal.astype(np.float64)).any(axes) & np.isnan(gradient.value)
+    yield Equation(gradient, replace(total, value=np.where(lost, np.nan, total.value)), "sum of grad_input")
+
+
+def _tied(signal: Array) -> bool:
+    """Whether any two elements of a channel are equal."""
+    return bool((np.diff(np.sort(planes(signal).astype(np.float64))) == 0).any())
 
 
 def _seeing(case: Case) -> list[Array]:

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 
+from properties.models.adaptive import ADAPTIVE_AVG_POOL, ADAPTIVE_MAX_POOL
 from properties.models.convolutions import CONV, CONV_TRANSPOSE, LOCALLY_CONNECTED
 from properties.models.feature import Choices, Class, Feature, Model, Row
 from properties.models.normalization import BATCH_NORM, GROUP_NORM, INSTANCE_NORM, LAYER_NORM, LOCAL_RESPONSE_NORM
+from properties.models.padding import PAD
 from properties.models.pointwise import (
     ADD,
     CHANNEL_SHUFFLE,
@@ -21,8 +23,9 @@ from properties.models.pointwise import (
 from properties.models.pooling import AVG_POOL, LP_POOL, MAX_POOL
 from properties.models.products import CAPSULE_ROUTING, GRAPH_CONV, LINEAR, NON_LOCAL
 from properties.models.recipe import Recipe, drawn
-from properties.models.resampling import ADAPTIVE_AVG_POOL, ADAPTIVE_MAX_POOL, BLUR_POOL, MAX_UNPOOL, PAD, UPSAMPLE
+from properties.models.resampling import BLUR_POOL, UPSAMPLE
 from properties.models.rows import CROSS_ENTROPY, LOG_SOFTMAX, SOFTMAX, SQUASH
+from properties.models.unpooling import MAX_UNPOOL
 
 MODELS: Mapping[str, Model] = {
     model.operator: model

@@ -66,6 +66,20 @@ def test_help_has_whole_words(monkeypatch, capsys, columns):
     assert "check Check whether SUBJECT computes what the reference does." in " ".join(printed.split())
 
 
+@pytest.mark.parametrize("columns", ["60", "80", "200"])
+def test_the_help_of_each_command_fits(monkeypatch, capsys, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    names = [(name,) for name in cli.cli.list_commands(click.Context(cli.cli))]
+    below = [("bench", name) for name in ("compare", "draw", "gate", "run", "workloads")]
+    for words in (*names, *below):
+        assert not run(monkeypatch, *words, "--help")
+        printed = capsys.readouterr().out
+        assert printed.startswith(f"Usage: refconv {' '.join(words)} ")
+        assert max(map(len, printed.splitlines())) <= int(columns), words
+        assert "INTEGER RANGE" not in printed
+        assert " TEXT" not in printed
+
+
 def test_help_says_what_a_command_needs_that_cannot_be_loaded(monkeypatch, capsys):
     point = EntryPoint("draw", "nothing_like_it:draw [bench]", "refconv.commands")
     monkeypatch.setattr(cli, "entry_points", lambda group, name=None: EntryPoints([point]))

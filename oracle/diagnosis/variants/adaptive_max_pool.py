@@ -77,7 +77,7 @@ def _starts_at_zero(input: Array, **attributes: Any) -> Array:
     "The running maximum is initialised with -FLT_MAX, so it is never -inf.",
 )
 def _starts_at_lowest(input: Array, **attributes: Any) -> Array:
-    return np.maximum(refconv.adaptive_max_pool(input, **attributes), np.finfo(input.dtype).min)
+    return np.asarray(np.maximum(refconv.adaptive_max_pool(input, **attributes), np.finfo(input.dtype).min))
 
 
 @wrong("adaptive_max_pool_backward", "NaN gets no gradient", "No element equals a maximum that is NaN.")

@@ -103,10 +103,11 @@ NAMED = [
 
 @pytest.mark.parametrize(("called", "function", "name"), NAMED, ids=[str(named[2]) for named in NAMED])
 def test_a_bug_is_called_by_its_name(called, function, name):
-    (failure,) = oracle.check(
+    failure, *others = oracle.check(
         oracle.subject(**{called: function}), [called.removesuffix("_backward")], examples=100
     ).failures
     assert failure.diagnosis == name, failure
+    assert {other.diagnosis for other in others} <= {None if name is None else "arguments not checked"}
     assert (failure.cause is None) == (name is None)
 
 

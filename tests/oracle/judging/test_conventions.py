@@ -71,7 +71,8 @@ def split_evenly(grad_output, input, *, kernel_size, stride, padding, dilation, 
             )
             if all(0 <= i < size for i, size in zip(at, input.shape[2:], strict=True)):
                 window[at] = input[(n, c, *at)]
-        equal = [at for at, value in window.items() if value == max(window.values())]
+        largest = np.max(list(window.values()), initial=-np.inf)
+        equal = [at for at, value in window.items() if value == largest or np.isnan(value)]
         for at in equal:
             grad_input[(n, c, *at)] += grad_output[(n, c, *o)] / len(equal)
     return (grad_input,)
@@ -361,3 +362,12 @@ def test_every_convention_is_on_the_page():
     told = {row.split(" `")[0] for row in rows}
     for known in CONVENTIONS:
         assert any(row.startswith(known.name) for row in rows | told), known.name
+
+
+@pytest.mark.parametrize(
+    ("operator", "backward"), [("max_pool", split_evenly), ("relu", halved)], ids=["max_pool", "relu"]
+)
+def test_laws_hold_for_either_convention(operator, backward):
+    functions = {operator: getattr(refconv, operator), f"{operator}_backward": backward}
+    report = oracle.check(oracle.subject(**functions), [operator], laws=True, examples=24, largest=3000, seed=3)
+    assert report.passed, str(report)

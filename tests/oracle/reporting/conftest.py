@@ -5,7 +5,7 @@ import pytest
 
 from oracle.contract import Deviation
 from oracle.reporting.arrays import Shown
-from oracle.reporting.report import Failure, Report, Tally
+from oracle.reporting.report import SPECIALS, Failure, Report, Tally
 from properties import Case
 from properties.plan import Coverage
 from refconv import operators
@@ -76,6 +76,7 @@ def make_full(failure, deviation):
             report.coverage.append(
                 Coverage(name, 3, 4, 5, 6, 7, 8, free=9, largest=(1, 64, 98, 98), sum=12345, seconds=1.5)
             )
+        report.tallies.append(Tally("local_response_norm", SPECIALS, cases=9, passed=9))
         report.coverage[0].declined = ["groups depthwise or 3-4 or 5-16"]
         named = {
             "diagnosis": "padding swapped between axes",
@@ -87,7 +88,12 @@ def make_full(failure, deviation):
         report.failures = [
             failure(relu(2, 1, 3, 4), shown=shown((2, 1, 3, 4), [5, 17]), **named),
             failure(relu(2, 1, 3, 4), threshold="fails from channels in 65 on; 64 passes"),
-            failure(operator="conv", direction="backward", reason="raised ValueError: no\nsecond line"),
+            failure(
+                operator="conv",
+                direction="backward",
+                reason="raised ValueError: no\nsecond line",
+                details="ValueError: no\n  File 'mine.py'",
+            ),
             failure(operator="add", law="linear", statement="f(a + b) = f(a) + f(b)\nfor it is a sum."),
         ]
         report.deviations = [(deviation(), 4, 2), (deviation(reason="never seen"), 3, 0)]

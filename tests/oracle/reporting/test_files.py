@@ -6,7 +6,7 @@ import pytest
 
 import oracle
 import refconv
-from oracle.reporting.files import FileError, keep, read_calls, write
+from oracle.reporting.files import FileError, keep, keep_all, read_calls, write
 
 
 def shifted(input, weight, bias=None, **attributes):
@@ -27,6 +27,11 @@ def test_a_kept_failure_comes_back(report, kept):
     (((case, direction),),) = read_calls(kept)
     assert kept.name == "mine-conv-forward.json"
     assert (repr(case), direction) == (repr(report.failures[0].case), "forward")
+
+
+def test_several_failures_of_one_direction_are_kept_apart(report, tmp_path):
+    kept = keep_all(tmp_path, "mine", report.failures * 3)
+    assert [file.name for _, file in kept] == [f"mine-conv-forward{end}.json" for end in ("", "-2", "-3")]
 
 
 def test_a_report_gives_the_calls_of_its_failures(report, tmp_path):

@@ -10,7 +10,7 @@ def read(report):
 def test_a_suite_for_each_operator_and_a_test_for_each_direction(full, tmp_path):
     full.to_junit(tmp_path / "report.xml")
     root = ElementTree.parse(tmp_path / "report.xml").getroot()
-    assert (root.tag, root.get("tests"), root.get("failures"), root.get("errors")) == ("testsuites", "72", "3", "0")
+    assert (root.tag, root.get("tests"), root.get("failures"), root.get("errors")) == ("testsuites", "73", "3", "0")
     suites = {suite.get("name"): suite for suite in root}
     assert list(suites)[:2] == ["conv", "conv_transpose"]
     assert [test.get("name") for test in suites["conv"]] == ["conv forward", "conv backward"]
@@ -40,6 +40,7 @@ def test_a_failure_has_the_diagnosis_the_arrays_and_the_script(full):
         assert f"\n{said}" in first
     assert first.endswith("print(1)\nprint(2)")
     assert "fails from channels in 65 on" in second
+    assert "ValueError: no\n  File 'mine.py'" in read(full).find(".//testcase[@name='conv backward']/failure").text
 
 
 def test_all_failures_of_a_direction_are_in_one_element_for_readers_look_at_one(full):

@@ -175,11 +175,15 @@ def test_one_failure_is_unfolded_and_several_are_not(full):
     assert 'open="open"' in full.to_html()
 
 
+def test_what_was_raised_is_shown_line_by_line(full):
+    assert '<pre id="failure-3-raised" class="broken">ValueError: no\n  File \'mine.py\'</pre>' in full.to_html()
+
+
 def test_arrays_are_grids_of_planes_under_their_indices(full):
     page = full.to_html()
     assert "<b>got output</b> [2, 1, 3, 4], float32, 2 of 24 wrong" in page
     assert page.count("<caption>[1, 0]</caption>") == 3
-    assert '<tr><td class="">4</td><td class="wrong">99</td>' in page
+    assert '<tr><td>4</td><td class="wrong">99</td>' in page
 
 
 def test_a_failed_row_links_to_each_of_its_failures(full):

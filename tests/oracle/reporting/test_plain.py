@@ -22,7 +22,18 @@ TEXTS = (
     st.lists(st.one_of(st.sampled_from(HOSTILE), st.text(ANY, max_size=5)), min_size=1).map("".join).filter(str.strip)
 )
 LONG = "\x1b[31m</script>" + "y" * 5_000_000 + "\x00the end"
-TEXT_FIELDS = ("reason", "diagnosis", "cause", "thread", "statement", "law", "condition", "symptom", "threshold")
+TEXT_FIELDS = (
+    "reason",
+    "diagnosis",
+    "cause",
+    "thread",
+    "statement",
+    "law",
+    "condition",
+    "symptom",
+    "threshold",
+    "details",
+)
 
 
 @pytest.fixture(scope="session")

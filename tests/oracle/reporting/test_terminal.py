@@ -23,7 +23,7 @@ def test_the_text_is_a_table_and_a_conclusion(full):
     assert lines[2].split() == columns
     assert lines[3].split() == ["conv", "forward", "1000", "0", "0", "0", "0.50", "B", "24", "ok"]
     assert lines[4].endswith(" FAILED")
-    assert lines[-1] == "mine doesn't conform: 4 failures, 73260 cases, 12.3 s"
+    assert lines[-1] == "mine doesn't conform: 4 failures, 73269 cases, 12.3 s"
 
 
 def test_the_text_of_a_failure_has_all_that_is_known(full):
@@ -38,6 +38,7 @@ relu(input[2, 1, 3, 4])
     input [2, 1, 3, 4] = [[[[""" in str(full)
     assert "\n    print(1)\n    print(2)\n" in str(full)
     assert "\nadd forward: breaks the law: linear\n" in str(full)
+    assert "\n    ValueError: no\n      File 'mine.py'\n" in str(full)
     assert "\nconv backward: raised ValueError: no\n    second line\n" in str(full)  # which can't pose as the oracle's
 
 
@@ -52,7 +53,7 @@ def test_no_line_is_wider_than_the_terminal_and_no_word_is_cut(full, width):
 @pytest.mark.parametrize(
     ("width", "of_results", "of_coverage"),
     [
-        (60, "vacuous, exact, bits, declined", "seconds, longest sum, at random, largest"),
+        (60, "vacuous, exact, bits, declined, worst error", "seconds, longest sum, at random, largest"),
         (80, "vacuous, exact", "seconds, longest sum"),
         (120, None, None),
     ],
@@ -95,7 +96,7 @@ def test_quiet_is_a_line_for_each_failure_and_the_verdict(full):
         "relu forward: output[0, 0] = 2.0, expected 1 exactly (1 of 2 wrong): relu(input[2, 1, 3, 4])",
         "conv backward: raised ValueError: no: relu(input[1, 2])",
         "add forward: output[0, 0] = 2.0, expected 1 exactly (1 of 2 wrong): relu(input[1, 2])",
-        "mine doesn't conform: 4 failures, 73260 cases, 12.3 s",
+        "mine doesn't conform: 4 failures, 73269 cases, 12.3 s",
     ]
 
 
