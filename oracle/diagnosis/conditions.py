@@ -24,7 +24,8 @@ _ALIKE = 4  # candidates that exclude the same cases, of which no more are looke
 _SAID, _BITS = 3.0, 2.0
 """How many bits it takes to say that there is a condition, and each unit of its cost."""
 _WORTH = 6.0  # bits that a condition must save where some pass all the same
-_CHOSEN = 4.0  # bits by which two tests are dearer then: they were chosen among thousands
+_CHOSEN = 6.0  # bits by which what isn't plain is dearer then: it was chosen among thousands
+_PLAIN = 2.5  # cost of what is plain
 _CONSIDERED = 24  # explanations
 _RARE = 0.15  # of those that failed: no more may pass of what nearly always fails
 _ONE_OF_MANY = 2.5
@@ -104,7 +105,7 @@ def explanations(failed: Sequence[Facts], passed: Sequence[Facts]) -> list[Expla
         return [always]
     found: list[Explanation] = []
     for cost, tests, left in _conjunctions(failed, passed):
-        length = _SAID + _BITS * cost + surprises[left.bit_count()] + _CHOSEN * bool(left and len(tests) > 1)
+        length = _SAID + _BITS * cost + surprises[left.bit_count()] + _CHOSEN * bool(left and cost > _PLAIN)
         if length < always.length - (_WORTH if left else 0):
             found.append(Explanation(length, tests, left))
     for cost, tests, left in _conjunctions(passed, failed):

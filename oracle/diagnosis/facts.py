@@ -341,9 +341,11 @@ def _of_arrays(case: Case, arrays: Mapping[str, Array]) -> Iterator[tuple[Fact, 
     for name, array in arrays.items():
         own = 0.0 if name == first else 0.5
         yield _count(f"elements of {name}", 3.5 + own), array.size
-        for axis in range(1, array.ndim) if name in {first, "grad_output"} else ():
-            where = " on axis 1 (the channels)" if axis == 1 else f" on axis {axis}"
-            yield _size(f"a size of {name}", where, 3 + own), array.shape[axis]
+        if name in {first, "grad_output"}:
+            for axis in range(2, array.ndim):
+                yield _size(f"a size of {name}", f" on axis {axis}", 3 + own), array.shape[axis]
+            channels = array.shape[1] if array.ndim > 1 else 1
+            yield _size(f"a size of {name}", " on axis 1 (the channels)", 2.75 + own), channels
         if name in {first, "grad_output"} and array.ndim:
             yield _size(f"a size of {name}", " on the first axis (the batch)", 2.5 + own), array.shape[0]
             yield _size(f"a size of {name}", " on the last axis", 2.5 + own), array.shape[-1]

@@ -43,11 +43,12 @@ def diagnose(observations: Sequence[Observation], reason: str, condition: Condit
     Either the `reason` says it, or one of the catalogue's variants gives the same results, or all are right by a
     coarser arithmetic. None where nothing fits, both names where two fit alike.
     """
-    said = named(reason)
-    if said is not None or not _failed(observations[0]):
-        return said
-    variants = fitting(observations, condition)[:_ALIKE]
     failed = [observation for observation in observations if _failed(observation)]
+    said = named(reason)
+    if said is not None or not failed or failed[0] is not observations[0]:
+        return said
+    passed = [observation for observation in observations if not any(observation is other for other in failed)]
+    variants = fitting(failed, passed, condition)[:_ALIKE]
     precision = precision_of(observations) or kept_in(failed)
     if not variants:
         return precision and Diagnosis(*precision)
@@ -64,14 +65,14 @@ def named(reason: str) -> Diagnosis | None:
     return next((Diagnosis(*known) for words, known in NAMES.items() if words in reason), None)
 
 
-def fitting(observations: Sequence[Observation], condition: Condition | None = None) -> list[Variant]:
-    """Return the variants that explain `observations`, the first of which failed.
+def fitting(
+    failed: Sequence[Observation], passed: Sequence[Observation], condition: Condition | None = None
+) -> list[Variant]:
+    """Return the variants that explain what `failed`.
 
     A variant must be wrong in the first as the implementation is, and reproduce all others: those that fail, at least,
     if a `condition` says why the others pass. One that leaves elements open fits easily: it is for where no other does.
     """
-    failed = [observation for observation in observations if _failed(observation)]
-    passed = [observation for observation in observations if not _failed(observation)]
     case, direction = failed[0][:2]
     wrong = [
         variant

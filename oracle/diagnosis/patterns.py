@@ -333,12 +333,14 @@ def _values(found: Sequence[Wrong]) -> str | None:
     bad, good = values[wrong], values[~wrong]
     if np.isnan(bad).all():
         return f"where {name} is NaN"
-    if np.isfinite(bad).all() and good.size:
-        if bad.max() < good[np.isfinite(good)].min(initial=np.inf):
-            return f"where {name} is {bad.max():.3g} or less"
-        if bad.min() > good[np.isfinite(good)].max(initial=-np.inf):
-            return f"where {name} is {bad.min():.3g} or more"
-    return None
+    good = good[np.isfinite(good)]
+    if not np.isfinite(bad).all() or not good.size or ((good >= bad.min()) & (good <= bad.max())).any():
+        return None
+    if (good > bad.max()).all():
+        return f"where {name} is {bad.max():.3g} or less"
+    if (good < bad.min()).all():
+        return f"where {name} is {bad.min():.3g} or more"
+    return f"where {name} lies between {bad.min():.3g} and {bad.max():.3g}"
 
 
 def _units(wrong: Wrong, axes: int) -> list[str]:

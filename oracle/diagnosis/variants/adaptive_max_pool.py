@@ -71,6 +71,15 @@ def _starts_at_zero(input: Array, **attributes: Any) -> Array:
     return np.maximum(refconv.adaptive_max_pool(input, **attributes), 0)
 
 
+@wrong(
+    "adaptive_max_pool",
+    "maximum starts at the lowest finite number",
+    "The running maximum is initialised with -FLT_MAX, so it is never -inf.",
+)
+def _starts_at_lowest(input: Array, **attributes: Any) -> Array:
+    return np.asarray(np.maximum(refconv.adaptive_max_pool(input, **attributes), np.finfo(input.dtype).min))
+
+
 @wrong("adaptive_max_pool_backward", "NaN gets no gradient", "No element equals a maximum that is NaN.")
 def _nan_without_gradient(grad_output: Array, input: Array, **attributes: Any) -> InputGradient:
     output = refconv.adaptive_max_pool(input, **attributes)

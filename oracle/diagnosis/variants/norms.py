@@ -31,6 +31,11 @@ _FORMULAS: tuple[tuple[str, str, Callable[[Measured], Array]], ...] = (
     ("eps forgotten", "Nothing is added to the variance.", lambda m: standard(m._replace(eps=0.0))),
     ("eps ignored", "eps is 1e-5 whatever is asked for.", lambda m: standard(m._replace(eps=1e-5))),
     (
+        "eps no less than 1e-5",
+        "A smaller eps is taken for a mistake, and raised, as cuDNN asks for.",
+        lambda m: standard(m._replace(eps=max(m.eps, 1e-5))),
+    ),
+    (
         "normalised by the unbiased variance",
         "The variance is divided by count - 1, as statistics packages do by default.",
         lambda m: standard(m._replace(variance=m.variance * m.bessel)),

@@ -92,6 +92,12 @@ def _no_half_pixel(mode: str, axis: Axis) -> Map:
     return _at(mode, axis, np.arange(axis.outputs) * _ratio(axis))
 
 
+def _pytorch_half_pixel(mode: str, axis: Axis) -> Map:
+    if mode == "nearest" or axis.align_corners or axis.outputs > 1:
+        return interpolation(mode, axis)
+    return _at(mode, axis, np.zeros(1))
+
+
 def _nearest_exact(mode: str, axis: Axis) -> Map:
     if mode != "nearest":
         return interpolation(mode, axis)
@@ -196,6 +202,7 @@ AXES: list[tuple[str, str, Callable[[str, Axis], Map], str | None]] = [
     ("corners always aligned", "align_corners is taken for True, once the default.", _aligned, None),
     ("corners never aligned", "align_corners is never read.", _not_aligned, None),
     ("half a pixel missing", "Positions are o * ratio, as TensorFlow 1's.", _no_half_pixel, None),
+    ("the first position alone for a size of 1", "It is ONNX's pytorch_half_pixel.", _pytorch_half_pixel, None),
     ("nearest to the pixel's centre", "It is nearest-exact, or ONNX's half_pixel.", _nearest_exact, None),
     ("nearest rounded in place of rounded down", "`round` stands in place of `floor`.", _nearest_rounded, None),
     ("nearest with aligned corners", "The ratio is (inputs - 1) / (outputs - 1), rounded.", _nearest_aligned, None),

@@ -111,13 +111,15 @@ def test_a_bug_is_called_by_its_name(called, function, name):
     assert (failure.cause is None) == (name is None)
 
 
-def test_a_name_must_fit_what_passed_too():
+def test_a_name_must_fit_what_passed_too_or_a_condition_explains_it():
     def mostly_right(input, weight, bias=None, **attributes):
         flip = input.shape[-1] == 3
         return refconv.conv(input, weight[..., ::-1] if flip else weight, bias, **attributes)
 
-    failures = oracle.check(oracle.subject(conv=mostly_right), examples=100).failures
-    assert {failure.diagnosis for failure in failures} == {None}
+    failure = oracle.check(oracle.subject(conv=mostly_right), examples=100).failures[0]
+    assert failure.diagnosis != "kernel flipped"
+    assert "a size of input of 3 on the last axis" in failure.condition
+    assert failure.symptom == "output is as if weight were reversed along the last axis"
 
 
 def test_no_name_is_given_to_what_is_right():
@@ -132,3 +134,90 @@ def test_what_an_exception_says_is_no_symptom():
 
     (failure,) = oracle.check(oracle.subject(conv=raising), examples=100).failures
     assert failure.diagnosis is None
+
+
+def summed_in_float16(input, weight, bias, window):
+    rank = input.ndim - 2
+    padded = np.pad(input, [(0, 0), (0, 0), *window.padding]).astype(np.float16)
+    seen = sliding_window_view(padded, window.extent, tuple(range(2, input.ndim)))
+    seen = seen[tuple(slice(None, None, step) for step in (1, 1, *window.stride, *window.dilation))]
+    total = np.zeros((len(input), len(weight), *seen.shape[2 : 2 + rank]), np.float16)
+    for place in np.ndindex(*weight.shape):
+        total[:, place[0]] += seen[(slice(None), place[1], ..., *place[2:])] * np.float16(weight[place])
+    return (
+        total.astype(input.dtype)
+        if bias is None
+        else (total + bias.astype(np.float16).reshape(-1, *[1] * rank)).astype(input.dtype)
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_sums_in_float16_have_one_name_whatever_the_seed(seed):
+    (failure, *_) = oracle.check(oracle.subject(conv=conv(summed_in_float16)), examples=60, seed=seed).failures
+    assert "float16" in failure.diagnosis
+
+
+@pytest.mark.parametrize("operator", ["conv", "adaptive_avg_pool", "max_pool"])
+def test_what_always_raises_isnt_named(operator):
+    def raising(*arrays, **attributes):
+        raise ValueError("no kernel for these sizes")
+
+    failure = oracle.check(oracle.subject(**{operator: raising}), examples=40).failures[0]
+    assert failure.diagnosis is None
+    assert failure.condition == "always"
+
+
+@pytest.mark.parametrize(
+    ("operator", "function"),
+    [
+        ("sigmoid", lambda values: np.where(values < -15, 0, refconv.sigmoid(values)).astype(values.dtype)),
+        ("tanh", lambda values: (refconv.tanh(values) * np.float32(1 + 2e-4)).astype(values.dtype)),
+    ],
+)
+def test_precision_is_named_of_products_alone(operator, function):
+    failure = oracle.check(oracle.subject(**{operator: function}), examples=60).failures[0]
+    assert failure.diagnosis is None
+    assert failure.symptom
+
+
+def test_what_is_units_off_isnt_taken_for_lost_nan():
+    def off(input, *, kernel_size, **attributes):
+        output = refconv.avg_pool(input, kernel_size=kernel_size, **attributes)
+        return output + np.spacing(abs(output)) * 40
+
+    failure = oracle.check(oracle.subject(avg_pool=off), examples=60).failures[0]
+    assert failure.diagnosis is None
+
+
+def test_a_mistake_under_a_condition_has_its_name_and_the_condition():
+    def lost_when_grouped(input, weight, bias=None, *, groups, **attributes):
+        return refconv.conv(input, weight, None if groups > 1 else bias, groups=groups, **attributes)
+
+    failure = oracle.check(oracle.subject(conv=lost_when_grouped), examples=100).failures[0]
+    assert failure.diagnosis == "bias missing"
+    assert failure.condition == "groups > 1 and bias is given"
+    assert failure.symptom == "output is as if no bias were given"
+
+
+def test_what_now_fails_now_passes_is_a_race():
+    rng = np.random.default_rng(0)
+
+    def racing(input, weight, bias=None):
+        output = refconv.linear(input, weight, bias)
+        output.flat[:1] += rng.random() < 0.4
+        return output
+
+    failure = oracle.check(oracle.subject(linear=racing), examples=60).failures[0]
+    assert failure.diagnosis == "a race"
+    assert failure.condition is None
+
+
+def test_a_threshold_is_found_by_calls_beside_it():
+    def without_the_rest(input, weight, bias=None, **attributes):
+        if input.shape[1] > 33:
+            input = input.copy()
+            input[:, 32:] = 0
+        return refconv.conv(input, weight, bias, **attributes)
+
+    failure = oracle.check(oracle.subject(conv=without_the_rest), examples=100).failures[0]
+    assert failure.condition == "34 or more input channels"
