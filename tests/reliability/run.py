@@ -51,7 +51,14 @@ def attempt(fault: str, seed: int) -> Try:
     began = time.perf_counter()
     limit = 1.0 if fault in HANGS else 20.0
     report = oracle.check(
-        f"faults:{fault}", ["conv"], isolate=True, seed=seed, examples=200, time_limit=limit, memory_limit=1 << 30
+        f"faults:{fault}",
+        ["conv"],
+        isolate=True,
+        seed=seed,
+        examples=200,
+        failures=1,
+        time_limit=limit,
+        memory_limit=1 << 30,
     )
     seconds = time.perf_counter() - began
     problems = [] if report.complete else ["the run was lost"]
