@@ -230,7 +230,7 @@ def test_a_law_that_is_broken_now_and_then_is_reported_as_such():
 
 
 def test_shrinking_ends(monkeypatch):
-    monkeypatch.setattr("oracle.searching.law_search.SHRINKING", 0.0)
+    monkeypatch.setattr("oracle.searching.reduction.SHRINKING", 0.0)
     (failure,) = oracle.check(oracle.subject(conv=flipped, name="mine"), laws=True, examples=30).failures
     assert "not reproducible" not in failure.reason
 
