@@ -19,7 +19,7 @@ import psutil
 from hypothesis import settings
 
 import oracle
-import oracle.searching.search
+import oracle.searching.reduction
 import refconv
 
 HERE = Path(__file__).parent
@@ -117,7 +117,7 @@ def main() -> int:
     options = parser.parse_args()
     settings.register_profile("reliability", database=None)
     settings.load_profile("reliability")
-    oracle.searching.search.SHRINKING = 0.3  # a fault is found, not studied
+    oracle.searching.reduction.SHRINKING = 0.3  # a fault is found, not studied
     lines = []
     right = True
     tables = [faults_table(options.fault or list(FAULTS), options.tries)] * bool(options.tries) + [

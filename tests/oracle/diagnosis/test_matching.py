@@ -104,7 +104,7 @@ NAMED = [
 @pytest.mark.parametrize(("called", "function", "name"), NAMED, ids=[str(named[2]) for named in NAMED])
 def test_a_bug_is_called_by_its_name(called, function, name):
     (failure,) = oracle.check(
-        oracle.subject(**{called: function}), [called.removesuffix("_backward")], examples=100
+        oracle.subject(**{called: function}), [called.removesuffix("_backward")], examples=100, failures=1
     ).failures
     assert failure.diagnosis == name, failure
     assert (failure.cause is None) == (name is None)
@@ -118,7 +118,7 @@ def test_a_name_must_fit_what_passed_too():
         flip = input.shape[-1] == 3
         return refconv.conv(input, weight[..., ::-1] if flip else weight, bias, **attributes)
 
-    (failure,) = oracle.check(oracle.subject(conv=mostly_right), examples=100).failures
+    failure = oracle.check(oracle.subject(conv=mostly_right), examples=100).failures[0]
     assert failure.diagnosis is None
 
 
