@@ -20,7 +20,9 @@ CODE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 def without_numbers(text):
     """The text, numbers and arrays (which depend on versions and machines), spacing and what some cases show aside."""
-    text = re.sub(r"^\n?(\d+ known deviation|\w+ declines: |\d+ cases of ).*\n", "", text, flags=re.MULTILINE)
+    text = re.sub(
+        r"^\n?(\d+ known deviation|\w+ declines: |\d+ cases of |condition: ).*\n", "", text, flags=re.MULTILINE
+    )
     text = re.sub(r"^[.s]+ +\[100%\]$", "dots", text, flags=re.MULTILINE)
     text = re.sub(r"(np\.array\(|# expected output: ).*", r"\1", text)
     text = re.sub(r"\d+(\.\d+)*(\+cpu)?", "#", text)
