@@ -49,7 +49,7 @@ def last_wrong_if(wrong):
 @pytest.mark.parametrize(
     ("words", "wrong"),
     [
-        ("14 or more input features", lambda signal, weight: signal.shape[-1] > 13),
+        ("17 or more input features", lambda signal, weight: signal.shape[-1] > 16),
         ("a square weight", lambda _, weight: weight.shape[0] == weight.shape[1]),
     ],
 )  # fmt: skip
