@@ -56,7 +56,8 @@ class Tally:
         self.exact += verdict.exact
         self.vacuous += verdict.vacuous
         self.empty += verdict.empty
-        self.worst = max(self.worst, verdict.worst if verdict.passed else 0.0)
+        if verdict.passed and self.direction != SPECIALS:  # at the ends of the range errors are of any size
+            self.worst = max(self.worst, verdict.worst)
         self.take(verdict)
 
     def take(self, verdict: Verdict) -> None:

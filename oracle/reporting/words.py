@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from oracle.contract import Deviation
-from oracle.reporting.report import Failure, Report, Tally
+from oracle.reporting.report import SPECIALS, Failure, Report, Tally
 from properties.plan import Coverage
 from refconv import ARITHMETICS
 
@@ -97,7 +97,7 @@ def counts(report: Report, tally: Tally) -> dict[str, str]:
         "exact": str(tally.exact),
         "vacuous": str(tally.vacuous),
         "declined": str(tally.declined),
-        "worst error": f"{tally.worst:.2f} B",
+        "worst error": "" if tally.direction == SPECIALS else f"{tally.worst:.2f} B",
         "bits": "" if tally.bits is None else str(tally.bits),
     }
 
