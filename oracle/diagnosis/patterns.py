@@ -228,10 +228,10 @@ def _moved(wrong: Wrong) -> Iterator[str]:
                 yield f"is shifted by one along {where}"
     if value.size > 2 and value.size < _LARGEST and wrong.wrong is not None:
         got, right = (np.sort(each, axis=None) for each in (wrong.got, value))
-        distinct = len({*right.tolist()}) > 2 and bool(np.isfinite(got).all() and np.isfinite(right).all())
-        most = 0.01 * abs(wrong.got - value).max()  # of what is in its place
-        if distinct and bool((abs(got - right) <= min(most, _margin(wrong.observation, got))).all()):
-            yield "is in another order"
+        if len({*right.tolist()}) > 2 and bool(np.isfinite(got).all() and np.isfinite(right).all()):
+            most = min(0.01 * abs(wrong.got - value).max(), _margin(wrong.observation, got))  # of what is in its place
+            if bool((abs(got - right) <= most).all()):
+                yield "is in another order"
 
 
 def _as_if(wrong: Wrong, asked: set[str] | None = None) -> Iterator[str]:

@@ -95,8 +95,9 @@ def _resampled(asked: Asked, *, mapped: Mapped) -> Results | None:
     expected = asked.expected[name]
     assert expected is not None
     room = _CLOSE * max(asked.arithmetic.accumulation, asked.arithmetic.storage) * abs(value).max(initial=0)
-    if value.shape != expected.value.shape or (abs(value - expected.value) <= room).all():
-        return None
+    with np.errstate(invalid="ignore"):  # infinities
+        if value.shape != expected.value.shape or (abs(value - expected.value) <= room).all():
+            return None
     return {name: Expected(value, Bound(*(error + room for error in expected.bound)))}
 
 
