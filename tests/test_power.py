@@ -21,8 +21,9 @@ def test_a_variant_is_found_and_called_by_its_name(number):
 
 def test_a_correct_implementation_raises_no_alarm():
     heard = alarm("pairwise float32", 50)
-    assert (heard.failures, heard.cases) == ((), 100)
-    assert alarm("winograd float32", 20).cases == 40
+    assert heard.failures == ()
+    assert heard.cases >= 100
+    assert alarm("winograd float32", 20).cases >= 40
 
 
 def test_precisions_are_told_apart():

@@ -38,12 +38,13 @@ class Findings:
             return True
         return any(condition.holds(case) for condition, alone in self._explained if special or not alone)
 
-    def settle(self, failure: Failure, condition: Condition | None, most: int) -> bool:
-        """Take note of a failure that was looked into; return whether there was none like it.
+    def settle(self, failure: Failure, condition: Condition | None, most: int) -> Failure | None:
+        """Take note of a failure that was looked into; return the one that it is again, if there is such a one.
 
         After as many as `most`, the direction is closed.
         """
-        new = not any(_alike(failure, known) for known in self._failures)
+        alike = (known for known in self._failures if _alike(failure, known) or _wider(failure, known, condition))
+        known = next(alike, None)
         self._failures.append(failure)
         if condition is not None and not explains_all(condition) and condition.holds(failure.case):
             self._explained.append((condition, failure.special))
@@ -52,7 +53,7 @@ class Findings:
         else:
             self.open = False
         self.open &= len(self._failures) < most
-        return new
+        return known
 
 
 def is_special(case: Case) -> bool:
@@ -98,6 +99,19 @@ def _is_more(value: Any, known: str | None, feature: Feature) -> bool:
     if isinstance(value, tuple):
         return any(max(entry) > 0 if isinstance(entry, tuple) else entry > 1 for entry in value)
     return known != feature.classes[0].name
+
+
+def _wider(failure: Failure, known: Failure, condition: Condition | None) -> bool:
+    """Whether a failure is one that is known, whose condition was learned too narrow."""
+    same = (failure.law, failure.diagnosis, failure.symptom) == (known.law, known.diagnosis, known.symptom)
+    return same and covers(condition, known.case)
+
+
+def covers(condition: Condition | None, case: Case) -> bool:
+    """Whether a condition that was learned, and is always so, says that a case fails."""
+    if condition is None or explains_all(condition):
+        return False
+    return condition.exact and condition.holds(case)
 
 
 def _alike(one: Failure, other: Failure) -> bool:

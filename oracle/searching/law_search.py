@@ -18,7 +18,7 @@ from oracle.searching.reproducing import written
 from oracle.searching.shrinking import simplified
 from oracle.searching.studying import SIMPLIFYING
 from properties import LAWS, Case, Law
-from properties.domain import narrowed_cases
+from properties.domain import DomainError, narrowed_cases
 from properties.plan import Plan, Planned
 from refconv import Arithmetic
 
@@ -67,6 +67,9 @@ class LawSearch:
             laws = [law for law in own if offers_all(self.runner, law.needs)]
             if laws:
                 self.of(laws, extent, seed)
+        tallies = [tally for tally in self.report.tallies if tally.operator == self.operator]
+        if extent.only and tallies and not any(tally.cases for tally in tallies) and time.perf_counter() < extent.until:
+            raise DomainError(f"only leaves no case of {self.operator}")
 
     def of(self, laws: list[Law], extent: Extent, seed: int) -> None:
         """Check some laws of one direction."""
@@ -89,7 +92,7 @@ class LawSearch:
                 break
             case, terms = each.recipe.made(self.report.dtype)
             if is_special(case):  # laws are of numbers
-                plan.left_out(each)
+                plan.unwanted(each)
                 continue
             declined = tally.declined
             broken = self._generated(laws, case, tally)

@@ -13,7 +13,7 @@ from oracle.reporting.report import Failure, Report
 from oracle.reporting.script import script
 from oracle.searching.entanglement import Entanglement, disentangled
 from oracle.searching.extent import Extent
-from oracle.searching.findings import Findings, as_large, explains_all, keeps_special
+from oracle.searching.findings import Findings, as_large, covers, explains_all, keeps_special
 from oracle.searching.reduction import Reduction
 from oracle.searching.repeating import wavering
 from oracle.searching.reproducing import shows, written
@@ -71,8 +71,15 @@ class Pursuit:
             failure, condition = self._depending(), None
         else:
             failure, condition = self._confirmed(self.reduction.first, smallest, seed)
-        new = self.way.settle(failure, condition, self._extent.failures)
-        self._report.failures[-1:] = [replace(failure, threshold=threshold)] if new else []
+        failures = self._report.failures
+        failures[-1] = replace(failure, threshold=threshold)
+        known = self.way.settle(failures[-1], condition, self._extent.failures)
+        if known is not None:
+            del failures[-1]
+            wider = covers(condition, known.case)
+            failures[:] = [
+                replace(each, condition=failure.condition) if wider and each is known else each for each in failures
+            ]
 
     def _again(self, case: Case) -> Failed | None:
         """Judge a smaller case, and its sibling if that is what failed, in the direction that failed."""

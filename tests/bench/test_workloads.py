@@ -38,5 +38,7 @@ def test_only_the_named_size_grows_in_a_series(name):
 
 
 def test_a_workload_that_there_is_none_of():
-    with pytest.raises(ValueError, match=r"^workload must be one of lenet5, .*, kernel, got 'resnet'$"):
+    with pytest.raises(
+        ValueError, match=r"^workload must be one of lenet5, .*, kernel, got 'resnet'; did you mean resnet50\?$"
+    ):
         workload("resnet")

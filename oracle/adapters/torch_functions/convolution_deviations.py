@@ -181,12 +181,20 @@ def _grouped_in_doubt(case: Case) -> bool:
 def _one_filter_in_doubt(case: Case) -> bool:
     weight = _weight(case)
     return (
-        (case.dtype == np.float64 or len(_input(case)) == 1)  # elsewhere oneDNN computes it
+        (
+            case.dtype == np.float64 or len(_input(case)) == 1 or _padded_by_a_stride(case)
+        )  # elsewhere oneDNN computes it
         and weight.ndim < 5
         and len(weight) == 1
         and _in_doubt(weight)
         and _declared(_input(case))
     )
+
+
+def _padded_by_a_stride(case: Case) -> bool:
+    rank, attributes = _weight(case).ndim - 2, case.attributes
+    padding = np.broadcast_to(np.array(attributes.get("output_padding", 0)), rank)
+    return bool((padding >= np.broadcast_to(np.array(attributes["stride"]), rank)).any())
 
 
 _CRASH = """import torch

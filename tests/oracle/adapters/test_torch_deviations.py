@@ -10,9 +10,10 @@ import sys
 import numpy as np
 import pytest
 
+import oracle
 from oracle.contract import deviation_of
 from properties import Case
-from refconv import conv, max_pool, operators, upsample, upsample_backward
+from refconv import conv, conv_transpose, max_pool, operators, upsample, upsample_backward
 
 torch = pytest.importorskip("torch", reason="needs PyTorch")
 
@@ -178,6 +179,20 @@ def test_where_the_nearest_is_another_is_known(inputs, dtype):
         known.append(deviation_of(Torch(), Case("upsample", (input,), attributes, output), "forward") is not None)
         wrong.append(bool((Torch().upsample(input, **attributes) != output).any()))
     assert known == wrong
+
+
+@pytest.mark.parametrize(("dilation", "output_padding", "known"), [(1, 0, False), (2, 0, False), (2, 1, True)])
+def test_a_single_filter_is_known_where_the_output_s_padding_is_no_less_than_the_stride(
+    dilation, output_padding, known
+):
+    """So far oneDNN, which asks for nothing, takes batches of several."""
+    input = channels_last(2, 1, 2)
+    weight = np.ones((1, 2, 2), np.float32).copy(order="F")
+    attributes = {"stride": 1, "padding": 0, "output_padding": output_padding, "dilation": dilation, "groups": 1}
+    output = conv_transpose(input, weight, **attributes)
+    case = Case("conv_transpose", (input, weight, None), attributes, np.ones_like(output))
+    assert (deviation_of(Torch(), case, "backward") is not None) == known
+    assert oracle.compare(Torch(), case).passed != known
 
 
 @pytest.mark.parametrize("direction", ["forward", "backward"])

@@ -116,7 +116,7 @@ def test_a_report_says_so():
         return HONEST["fft float32"][0].conv(input, weight, bias, **attributes)
 
     report = oracle.check(oracle.subject(conv=by_fft), ["conv"], examples=60)
-    (failure,) = report.failures
+    failure, *_ = report.failures
     assert failure.conforms_with == "fast"
     assert f"\nconforms with --arithmetic fast ({ARITHMETICS['fast'].words})\n" in str(report)
     assert '"conforms_with": "fast"' in report.to_json()

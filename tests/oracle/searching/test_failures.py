@@ -33,7 +33,7 @@ wide, narrow, negative, special = relu_case(1, 2, 3), relu_case(1), relu_case(-1
 
 
 def test_a_failure_explains_what_its_condition_says_and_the_direction_stays_open(way):
-    assert way.settle(failure(wide, condition="wide"), WIDE, most=5)
+    assert way.settle(failure(wide, condition="wide"), WIDE, most=5) is None
     assert way.open
     assert way.explains(relu_case(4, 5, 6, 7), special=False)
     assert not way.explains(narrow, special=False)
@@ -63,8 +63,24 @@ def test_after_enough_failures_a_direction_is_closed(way):
     ],
 )
 def test_failures_by_one_mistake_or_alike_in_condition_and_symptom_are_one(way, one, other, new):
-    assert way.settle(failure(wide, **one), WIDE, most=5)
-    assert way.settle(failure(wide, **other), WIDE, most=5) is new
+    first = failure(wide, **one)
+    assert way.settle(first, WIDE, most=5) is None
+    assert way.settle(failure(negative, **other), NEGATIVE, most=5) is (None if new else first)
+
+
+def test_a_failure_whose_condition_says_that_a_known_one_fails_is_that_one(way):
+    first = failure(wide, condition="from 3 elements on and no value below 1")
+    way.settle(first, Condition("", lambda case: case.inputs[0].size > 2 and case.inputs[0].min() >= 1), most=5)
+    assert way.settle(failure(relu_case(0, 0, 0), condition=WIDE.words), WIDE, most=5) is first
+
+
+def plus_one_of_two_groups(input, weight, bias=None, *, groups, **attributes):
+    return refconv.conv(input, weight, bias, groups=groups, **attributes) + (groups == 2)
+
+
+def test_a_condition_that_was_learned_too_narrow_is_widened():
+    (found,) = oracle.check(oracle.subject(conv=plus_one_of_two_groups), ["conv"], examples=100, seed=3).failures
+    assert found.condition == "groups = 2"
 
 
 def test_a_failure_that_takes_a_special_value_explains_only_such_cases(way):

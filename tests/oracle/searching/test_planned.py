@@ -45,7 +45,7 @@ def test_with_few_cases_it_says_what_was_left_out():
     (coverage,) = report.coverage
     assert coverage.layers < coverage.of_layers
     assert coverage.triples < coverage.of_triples
-    assert report.tallies[0].cases == 20
+    assert sum(tally.cases for tally in report.tallies) >= 20
 
 
 def test_the_size_from_which_on_it_fails_is_the_least():
@@ -70,7 +70,8 @@ def declining(input, weight, bias=None):
 
 def test_what_is_declined_is_learned_and_its_place_goes_to_what_is_accepted():
     report = oracle.check(oracle.subject(linear=declining, name="mine"), ["linear"])
-    (tally,), (coverage,) = report.tallies, report.coverage
+    tally, *_ = report.tallies
+    (coverage,) = report.coverage
     assert report.passed
     assert tally.declined < 0.1 * tally.cases
     assert tally.cases - tally.declined > 100
