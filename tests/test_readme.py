@@ -25,6 +25,8 @@ def without_numbers(text):
     )
     text = re.sub(r"^[.s]+ +\[100%\]$", "dots", text, flags=re.MULTILINE)
     text = re.sub(r"(np\.array\(|# expected output: ).*", r"\1", text)
+    text = re.sub(r"not measurable here \(spread \d+%\)", "1.00", text)  # on a machine that isn't quiet
+    text = re.sub(r" \(of \d+ of them\)|^\d+ of \d+ ratios are not measurable here .*\n", "", text, flags=re.MULTILINE)
     text = re.sub(r"\d+(\.\d+)*(\+cpu)?", "#", text)
     return re.sub(r"[ ]+", " ", re.sub(r"# [um]?s\b", "# s", text)).strip()
 
