@@ -10,18 +10,24 @@ _ALLOCATORS = (
     "corrupted",
 )  # of blocks that were overwritten
 
+_KEPT = (
+    "depends on earlier calls",
+    "Something is kept from one call to the next, by a key that lacks what has changed, or a buffer isn't cleared.",
+)
+
 WAVERS = "; the same call now fails, now passes"
 """What is added to the reason of a call that does."""
+
+COUNTS = "; the same call fails once in {} calls"
+"""The same, where it fails each time after as many."""
 
 NAMES: dict[str, tuple[str, str]] = {
     WAVERS: (
         "a race",
         "Threads write to the same element, or memory is read that nobody has written.",
     ),
-    "right by itself, wrong after": (
-        "depends on earlier calls",
-        "Something is kept from one call to the next, by a key that lacks what has changed, or a buffer isn't cleared.",
-    ),
+    "right by itself, wrong after": _KEPT,
+    COUNTS.partition("{")[0]: _KEPT,
     "corrupts its process": _BOUNDS,
     **{f"SIGABRT ({said}": _BOUNDS for said in _ALLOCATORS},
     "bytes outside of its arguments": _BOUNDS,

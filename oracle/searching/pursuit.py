@@ -7,7 +7,6 @@ from functools import partial
 from oracle.contract import Call
 from oracle.diagnosis import Diagnosis, named
 from oracle.diagnosis.conditions import Condition
-from oracle.diagnosis.symptoms import WAVERS
 from oracle.judging.judge import Verdict, judge
 from oracle.reporting.report import Failure, Report
 from oracle.reporting.script import script
@@ -15,7 +14,7 @@ from oracle.searching.entanglement import Entanglement, disentangled
 from oracle.searching.extent import Extent
 from oracle.searching.findings import Findings, as_large, covers, explains_all, keeps_special
 from oracle.searching.reduction import Reduction
-from oracle.searching.repeating import wavering
+from oracle.searching.repeating import Wavering, wavering
 from oracle.searching.reproducing import shows, written
 from oracle.searching.studying import Study
 from oracle.searching.trial import LAW, Failed, Trial
@@ -51,7 +50,7 @@ class Pursuit:
             if not alone.unknown_failure and wavers is None:
                 self._entanglement = disentangled(self._runner, calls, trial.arithmetic, ended=failed.verdict.ended)
                 return
-            failed = Failed(failed.case, wavers or alone, failed.sibling)
+            failed = Failed(failed.case, wavers.verdict if wavers else alone, failed.sibling)
         self.reduction = Reduction(failed, drawn, self._again)
 
     @property
@@ -103,7 +102,7 @@ class Pursuit:
             return None
         return failed
 
-    def _wavering(self, case: Case) -> Verdict | None:
+    def _wavering(self, case: Case) -> Wavering | None:
         """Return how a case fails that now fails, now passes."""
         return wavering(self._runner, case, self.way.direction, self._trial.arithmetic)
 
@@ -121,7 +120,7 @@ class Pursuit:
                 return self._studied(Failed(failed.case, again, failed.sibling), first, seed)
         wavers = self._wavering(first.case)
         if wavers is not None:
-            return self._shown(Failed(first.case, wavers), WAVERS, named(WAVERS)), None
+            return self._shown(Failed(first.case, wavers.verdict), wavers.note, named(wavers.note)), None
         return self._shown(first, _AGAIN), None
 
     def _studied(self, failed: Failed, first: Failed, seed: int) -> tuple[Failure, Condition | None]:
@@ -133,7 +132,7 @@ class Pursuit:
             return self._shown(failed, diagnosis=named(failed.verdict.reason or "")), None
         simplest = Failed(found.case, found.verdict)
         if found.wavers:
-            return self._shown(simplest, WAVERS, found.diagnosis), None
+            return self._shown(simplest, found.wavers, found.diagnosis), None
         simplest.special = failed.special and keeps_special(found.case)
         failure = replace(
             self._shown(simplest, diagnosis=found.diagnosis),

@@ -14,7 +14,6 @@ from oracle.diagnosis import Diagnosis, diagnose, named
 from oracle.diagnosis.conditions import Condition, Explanation, Facts, condition_of, explanations
 from oracle.diagnosis.facts import facts_of
 from oracle.diagnosis.patterns import symptom
-from oracle.diagnosis.symptoms import WAVERS
 from oracle.judging.conformity import conforms_with
 from oracle.judging.judge import Observation, Refused, Verdict, judge, observe, verdict
 from oracle.reporting.arrays import Shown, shown
@@ -53,7 +52,7 @@ class Studied(NamedTuple):
     shown: tuple[Shown, ...]
     condition: Condition | None = None  # when it fails
     symptom: str | None = None  # what comes out there
-    wavers: bool = False  # the same call now fails, now passes
+    wavers: str = ""  # how, of a call that now fails, now passes
     conforms_with: str | None = None  # another arithmetic
 
 
@@ -132,7 +131,7 @@ class Study:
         wavers = wavering(self.runner, smallest, self.direction, self.arithmetic)
         if wavers is not None:
             self.runner.hurried = False
-            return Studied(smallest, wavers, named(WAVERS), (), wavers=True)
+            return Studied(smallest, wavers.verdict, named(wavers.note), (), wavers=wavers.note)
         simplest = simplified(smallest, self._fails, time.perf_counter() + SIMPLIFYING)
         evidence = Evidence(self.direction)
         for case in (simplest, smallest, first):
