@@ -206,6 +206,8 @@ def _of_model(case: Case, arrays: Mapping[str, Array]) -> Iterator[tuple[Fact, V
             yield _word(name), value
         else:
             yield _number(name, case), value
+    if choices.get("channels in") is not None and choices.get("kernel") is not None:
+        yield _count("terms in a sum", cost=2.25), choices["channels in"] * prod(choices["kernel"])
     if "groups" in case.attributes and "channels in" in choices:
         yield _count("input channels"), choices["channels in"] * choices["groups"]
     if "channels in" in choices and "kernel" in choices:

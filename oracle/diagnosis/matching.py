@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from oracle.contract import Results, arguments_of, results_of
+from oracle.diagnosis.cancellation import one_pass
 from oracle.diagnosis.catalogue import CATALOGUE
 from oracle.diagnosis.conditions import Condition
 from oracle.diagnosis.precision import kept_in, precision_of
@@ -49,7 +50,7 @@ def diagnose(observations: Sequence[Observation], reason: str, condition: Condit
         return said
     passed = [observation for observation in observations if not any(observation is other for other in failed)]
     variants = fitting(failed, passed, condition)[:_ALIKE]
-    precision = precision_of(observations) or kept_in(failed)
+    precision = one_pass(failed) or precision_of(observations) or kept_in(failed)
     if not variants:
         return precision and Diagnosis(*precision)
     names = dict.fromkeys(variant.name for variant in variants)

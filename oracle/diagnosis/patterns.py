@@ -202,12 +202,19 @@ def _arrays_themselves(wrong: Wrong) -> Iterator[str]:
 
 
 def _clamped(wrong: Wrong, got: Array, value: Array) -> Iterator[str]:
-    """Yield the number beyond which nothing comes out."""
-    limit = float(abs(got[0]))
+    """Yield the number beyond which nothing comes out, on both sides or on one."""
+    limit, one = float(abs(got[0])), float(got[0])
     right = wrong.got[~wrong.wrong] if wrong.wrong is not None else wrong.got
+    numbers = right[~np.isnan(right)]
+    if not limit or not np.isfinite(limit):
+        return
     beyond = (abs(got) == limit).all() and (abs(value) > limit).all() and (np.sign(got) == np.sign(value)).all()
-    if limit and np.isfinite(limit) and beyond and (abs(right[np.isfinite(right)]) <= limit).all():
+    if beyond and (abs(numbers[np.isfinite(numbers)]) <= limit).all():
         yield f"is clamped at {limit:.6g}"
+    if (got == one).all() and (value < one).all() and (numbers >= one).all():
+        yield f"is never below {one:.6g}"
+    if (got == one).all() and (value > one).all() and (numbers <= one).all():
+        yield f"is never above {one:.6g}"
 
 
 def _moved(wrong: Wrong) -> Iterator[str]:

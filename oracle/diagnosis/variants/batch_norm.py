@@ -24,7 +24,7 @@ from refconv.arguments import Array
 
 wrong = Catalogue()
 
-collect(wrong, "batch_norm", {"variance lost far from 0": "tensorflow/tensorflow#118701"})
+collect(wrong, "batch_norm", {"variance in one pass": "tensorflow/tensorflow#118701"})
 regrouped(
     wrong,
     "batch_norm",

@@ -15,7 +15,7 @@ from refconv.arguments import Array
 
 wrong = Catalogue()
 
-collect(wrong, "group_norm", {"variance lost far from 0": "pytorch/pytorch#54293"})
+collect(wrong, "group_norm", {"variance in one pass": "pytorch/pytorch#54293"})
 regrouped(
     wrong,
     "group_norm",

@@ -20,7 +20,7 @@ wrong = Catalogue()
 collect(
     wrong,
     "layer_norm",
-    {"eps ignored": "tensorflow/tensorflow#58863", "variance lost far from 0": "pytorch/pytorch#51102"},
+    {"eps ignored": "tensorflow/tensorflow#58863", "variance in one pass": "pytorch/pytorch#51102"},
 )
 regrouped(
     wrong,

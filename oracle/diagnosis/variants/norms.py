@@ -53,7 +53,7 @@ def _one_pass(x: Array, axes: Axes, dtype: Any) -> tuple[Array, Array]:
 
 
 _LOST = (
-    "variance lost far from 0",
+    "variance in one pass",
     "The variance is the mean of the squares less the squared mean, which cancels far from 0.",
 )
 

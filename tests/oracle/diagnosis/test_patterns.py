@@ -98,6 +98,7 @@ SAID = [
     ("conv_backward", halved_weight_gradient, "grad_weight is halved"),
     ("mse_loss", summed, "output is multiplied by the number of elements of input"),
     ("add", clamped, "output is clamped at 3"),
+    ("add", lambda one, other: np.maximum(one + other, one.dtype.type(-2)), "output is never below -2"),
     ("sigmoid", beyond_minus_thirty, "output is 0"),
     ("softmax", lambda scores, *, axis: refconv.softmax(scores, axis=-1), "output is as if axis were the last"),
     (
