@@ -193,7 +193,8 @@ def _conjunctions(failed: Sequence[Facts], passed: Sequence[Facts]) -> Iterator[
         yield test.cost, (test,), left
     for (one, first), (other, second) in combinations(cheapest, 2):
         both = one & other
-        if both != one and both != other and first.fact != second.fact:
+        apart = first.fact != second.fact or "%" in (first.asked + second.asked)  # a size, and its remainder
+        if both != one and both != other and apart:
             yield first.cost + second.cost + _PAIR, (first, second), both
 
 
