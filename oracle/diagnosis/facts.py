@@ -206,6 +206,13 @@ def _of_model(case: Case, arrays: Mapping[str, Array]) -> Iterator[tuple[Fact, V
             yield _word(name), value
         else:
             yield _number(name, case), value
+    if "length of other" in choices:
+        longer = choices["length of other"] > choices["length of input"]
+        yield _flag("other longer than input along the axis", "other no longer than input along the axis"), longer
+    weight = arrays.get("weight")
+    if weight is not None and weight.ndim > 1:
+        square = weight.shape[0] == weight.shape[1]
+        yield _flag("a weight with as many rows as columns", "a weight with other rows than columns", 2), square
     if choices.get("channels in") is not None and choices.get("kernel") is not None:
         yield _count("terms in a sum", cost=2.25), choices["channels in"] * prod(choices["kernel"])
     if "groups" in case.attributes and "channels in" in choices:
