@@ -80,6 +80,7 @@ class Search:
             return
         began = time.perf_counter()
         self.extent = extent
+        self.trial.only = extent.only
         plan = Plan(self.operator, self.report.dtype, seed, largest=extent.largest, only=extent.only)
         self.report.coverage.append(plan.coverage)
         self.step()  # the first case may take long: what is compiled is compiled then

@@ -1,7 +1,7 @@
 """Cases judged in each direction of an operator, beside their siblings, and counted."""
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import hypothesis
 
@@ -14,6 +14,7 @@ from oracle.searching.drawing import Struck
 from oracle.searching.findings import Findings, is_special
 from oracle.searching.siblings import Sibling, Siblings
 from properties import Case, refilled
+from properties.domain import fits
 from refconv import Arithmetic
 from refconv import operators as table
 
@@ -57,6 +58,7 @@ class Trial:
             way: Findings(way, Tally(operator, way, *bits), Siblings(table[operator], way)) for way in directions
         }
         self._report = report
+        self.only: Mapping[str, frozenset[Any]] = {}  # the domain, which siblings don't leave
 
     @property
     def open(self) -> list[Findings]:
@@ -93,7 +95,7 @@ class Trial:
             self._tally(way, special=special).add(judged, refilled=refills > 0)
             failures += self._failed(tried, judged)
             for sibling, other in way.siblings.of(tried, specials=specials):
-                failures += self._of_sibling(sibling, other, way)
+                failures += self._of_sibling(sibling, other, way) if fits(other, self.only) else []
             if steer and not judged.exact:
                 hypothesis.target(min(judged.worst, 1e9), label=way.direction)
         return failures[0] if failures else None

@@ -114,6 +114,19 @@ def test_a_domain_of_which_no_case_is_drawn_is_refused(laws):
         oracle.check(forward, "flatten", only=never, examples=2, largest=1000, laws=laws)
 
 
+@pytest.mark.parametrize("asked", [False, True])
+def test_no_call_leaves_the_domain(asked):
+    seen = set()
+
+    def max_pool(input, **attributes):
+        seen.add(attributes["return_indices"])
+        return refconv.max_pool(input, **attributes)
+
+    subject = oracle.subject(max_pool=max_pool)
+    assert oracle.check(subject, "max_pool", only={"return_indices": asked}, examples=150).passed
+    assert seen == {asked}
+
+
 class Stating:
     name = "mine"
     relu = staticmethod(refconv.relu)
