@@ -6,8 +6,10 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+import refconv
 from refconv import ARITHMETICS, linear
 from refconv.bounds import multilinear, over
+from refconv.layers.pointwise import sigmoid_bound, tanh_bound
 
 ROWS = 16
 DATA = {
@@ -160,3 +162,16 @@ def test_it_has_the_precision_of_the_dtype(name, dtype):
 
 def test_each_says_what_it_is():
     assert all(arithmetic.words for arithmetic in ARITHMETICS.values())
+
+
+def test_functions_that_are_accurate_absolutely_keep_absolute_alone():
+    """A sigmoid by a tangent, a tangent by a power: near their smallest values they lose all digits."""
+    input = np.linspace(-30, 30, 1001, dtype=np.float32)
+    half, one = np.float32(0.5), np.float32(1)
+    sigmoid = half * np.tanh(half * input) + half
+    tanh = np.float32(2) / (one + np.exp(-np.float32(2) * np.maximum(input, -40))) - one
+    for found, forward, bound in ((sigmoid, refconv.sigmoid, sigmoid_bound), (tanh, refconv.tanh, tanh_bound)):
+        right = forward(input.astype(np.float64))
+        errors = abs(found - right)
+        assert (errors <= bound(ARITHMETICS["absolute"], right, input).limit).all()
+        assert not (errors <= bound(ARITHMETICS["float32"], right, input).limit).all()
