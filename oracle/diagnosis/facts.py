@@ -209,16 +209,10 @@ def _of_model(case: Case, arrays: Mapping[str, Array]) -> Iterator[tuple[Fact, V
     if "length of other" in choices:
         longer = choices["length of other"] > choices["length of input"]
         yield _flag("other longer than input along the axis", "other no longer than input along the axis"), longer
-    weight = arrays.get("weight")
-    if weight is not None and weight.ndim > 1:
-        square = weight.shape[0] == weight.shape[1]
-        yield _flag("a weight with as many rows as columns", "a weight with other rows than columns", 2), square
-    if choices.get("channels in") is not None and choices.get("kernel") is not None:
-        yield _count("terms in a sum", cost=2.25), choices["channels in"] * prod(choices["kernel"])
     if "groups" in case.attributes and "channels in" in choices:
         yield _count("input channels"), choices["channels in"] * choices["groups"]
     if "channels in" in choices and "kernel" in choices:
-        yield _count("terms of a sum", 2.5), choices["channels in"] * prod(choices["kernel"])
+        yield _count("terms of a sum", 2.25), choices["channels in"] * prod(choices["kernel"])
     weight = arrays.get("weight")
     if weight is not None and weight.ndim > 1:
         yield _flag("a square weight", "a weight that isn't square", 2.25), weight.shape[0] == weight.shape[1]
