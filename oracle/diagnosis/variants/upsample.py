@@ -1,6 +1,5 @@
 """Wrong upsampling: other positions, other weights, other borders; axes and sizes that are mixed up."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,9 +8,21 @@ import refconv
 from oracle.diagnosis.variant import Catalogue
 from oracle.diagnosis.variants.arrays import first_channel, first_of_batch
 from oracle.diagnosis.variants.general import nan_lost
+from oracle.judging.conventions.maps import (
+    Mapped,
+    asymmetric,
+    at,
+    by_sizes,
+    cubic_half,
+    nearest,
+    nearest_half_pixel,
+    one_at_zero,
+    position,
+    ratio,
+)
 from refconv.arguments import Array
 from refconv.interpolation import Axis, interpolation
-from refconv.resampling import Map, Ranges, Taps, resample, taps
+from refconv.resampling import Map, Taps, resample, taps
 
 wrong = Catalogue()
 
@@ -30,51 +41,6 @@ def read_axes(input: Array, attributes: dict[str, Any]) -> tuple[str, list[Axis]
     return attributes["mode"], [Axis(*axis, attributes["align_corners"]) for axis in axes]
 
 
-def _ratio(axis: Axis) -> float:
-    """Return how far apart outputs are, in the input's positions."""
-    if axis.align_corners:
-        return (axis.inputs - 1) / max(axis.outputs - 1, 1)
-    return axis.inputs / axis.outputs if axis.scale is None else 1 / axis.scale
-
-
-def _position(axis: Axis) -> Array:
-    o = np.arange(axis.outputs)
-    return o * _ratio(axis) if axis.align_corners else (o + 0.5) * _ratio(axis) - 0.5
-
-
-def _nearest(axis: Axis, index: Array) -> Map:
-    found = index.clip(0, axis.inputs - 1).astype(np.int64)
-    return Ranges(axis.inputs, found, found + 1) if (np.diff(found) >= 0).all() else _copies(axis, found)
-
-
-def _copies(axis: Axis, index: Array) -> Taps:
-    return taps(axis.inputs, index[:, None], np.ones((len(index), 1)))
-
-
-def _keys(distance: Array, a: float) -> Array:
-    d = abs(distance)
-    inner = ((a + 2) * d - (a + 3)) * d * d + 1
-    outer = ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
-    return np.where(d <= 1, inner, np.where(d < 2, outer, 0))
-
-
-def _at(mode: str, axis: Axis, position: Array, a: float = -0.75, border: str = "repeat") -> Taps:
-    """Return the taps of "linear" or "cubic" around positions."""
-    reach = 1 if mode == "linear" else 2
-    if mode == "linear" and border == "repeat":
-        position = position.clip(0, axis.inputs - 1)
-    source = np.floor(position).astype(np.int64)[:, None] + np.arange(1 - reach, reach + 1)
-    distance = position[:, None] - source
-    weight = np.maximum(1 - abs(distance), 0) if mode == "linear" else _keys(distance, a)
-    inside = (source >= 0) & (source < axis.inputs)
-    if border == "zero":
-        weight = weight * inside
-    if border == "renormalised":
-        weight = weight * inside
-        weight = weight / weight.sum(axis=1, keepdims=True)
-    return taps(axis.inputs, source.clip(0, axis.inputs - 1), weight)
-
-
 # What is done along an axis: each gets the mode and the axis.
 
 
@@ -86,51 +52,29 @@ def _not_aligned(mode: str, axis: Axis) -> Map:
     return interpolation(mode, axis._replace(align_corners=False))
 
 
-def _no_half_pixel(mode: str, axis: Axis) -> Map:
-    if mode == "nearest" or axis.align_corners:
-        return interpolation(mode, axis)
-    return _at(mode, axis, np.arange(axis.outputs) * _ratio(axis))
-
-
-def _pytorch_half_pixel(mode: str, axis: Axis) -> Map:
-    if mode == "nearest" or axis.align_corners or axis.outputs > 1:
-        return interpolation(mode, axis)
-    return _at(mode, axis, np.zeros(1))
-
-
-def _nearest_exact(mode: str, axis: Axis) -> Map:
-    if mode != "nearest":
-        return interpolation(mode, axis)
-    return _nearest(axis, np.floor((np.arange(axis.outputs) + 0.5) * _ratio(axis)))
-
-
 def _nearest_rounded(mode: str, axis: Axis) -> Map:
     if mode != "nearest":
         return interpolation(mode, axis)
-    return _nearest(axis, np.rint(np.arange(axis.outputs) * _ratio(axis)))
+    return nearest(axis, np.rint(np.arange(axis.outputs) * ratio(axis)))
 
 
 def _nearest_aligned(mode: str, axis: Axis) -> Map:
     if mode != "nearest":
         return interpolation(mode, axis)
-    return _nearest(axis, np.rint(np.arange(axis.outputs) * _ratio(axis._replace(align_corners=True))))
+    return nearest(axis, np.rint(np.arange(axis.outputs) * ratio(axis._replace(align_corners=True))))
 
 
 def _nearest_float32(mode: str, axis: Axis) -> Map:
     if mode != "nearest" or axis.scale is not None:
         return interpolation(mode, axis)
-    ratio = np.float32(axis.inputs) / np.float32(axis.outputs)
-    return _nearest(axis, np.floor(np.arange(axis.outputs, dtype=np.float32) * ratio))
+    single = np.float32(axis.inputs) / np.float32(axis.outputs)
+    return nearest(axis, np.floor(np.arange(axis.outputs, dtype=np.float32) * single))
 
 
 def _integer_ratio(mode: str, axis: Axis) -> Map:
     if mode != "nearest":
         return interpolation(mode, axis)
-    return _nearest(axis, np.arange(axis.outputs) // max(axis.outputs // axis.inputs, 1))
-
-
-def _ratio_of_sizes(mode: str, axis: Axis) -> Map:
-    return interpolation(mode, axis._replace(scale=None))
+    return nearest(axis, np.arange(axis.outputs) // max(axis.outputs // axis.inputs, 1))
 
 
 def _always_nearest(_: str, axis: Axis) -> Map:
@@ -151,44 +95,40 @@ def _weights_exchanged(mode: str, axis: Axis) -> Map:
 def _extrapolated(mode: str, axis: Axis) -> Map:
     if mode != "linear":
         return interpolation(mode, axis)
-    position = _position(axis)
-    index = np.trunc(position).astype(np.int64)
-    t = position - index
+    where = position(axis)
+    index = np.trunc(where).astype(np.int64)
+    t = where - index
     source = np.stack([index, index + 1], axis=1).clip(0, axis.inputs - 1)
     return taps(axis.inputs, source, np.stack([1 - t, t], axis=1))
 
 
 def _linear_zeros(mode: str, axis: Axis) -> Map:
-    return _at(mode, axis, _position(axis), border="zero") if mode == "linear" else interpolation(mode, axis)
-
-
-def _keys_half(mode: str, axis: Axis) -> Map:
-    return _at(mode, axis, _position(axis), a=-0.5) if mode == "cubic" else interpolation(mode, axis)
+    return at(mode, axis, position(axis), border="zero") if mode == "linear" else interpolation(mode, axis)
 
 
 def _cubic_zeros(mode: str, axis: Axis) -> Map:
-    return _at(mode, axis, _position(axis), border="zero") if mode == "cubic" else interpolation(mode, axis)
+    return at(mode, axis, position(axis), border="zero") if mode == "cubic" else interpolation(mode, axis)
 
 
 def _cubic_renormalised(mode: str, axis: Axis) -> Map:
     if mode != "cubic":
         return interpolation(mode, axis)
-    return _at(mode, axis, _position(axis).clip(-1, axis.inputs), border="renormalised")
+    return at(mode, axis, position(axis).clip(-1, axis.inputs), border="renormalised")
 
 
 def _cubic_clamped(mode: str, axis: Axis) -> Map:
     if mode != "cubic":
         return interpolation(mode, axis)
-    return _at(mode, axis, _position(axis).clip(0, axis.inputs - 1))
+    return at(mode, axis, position(axis).clip(0, axis.inputs - 1))
 
 
 def _ratio_inverted(mode: str, axis: Axis) -> Map:
     if axis.align_corners:
         return interpolation(mode, axis)
-    o, ratio = np.arange(axis.outputs), 1 / _ratio(axis)
+    o, inverted = np.arange(axis.outputs), 1 / ratio(axis)
     if mode == "nearest":
-        return _nearest(axis, np.floor(o * ratio))
-    return _at(mode, axis, ((o + 0.5) * ratio - 0.5).clip(-1, axis.inputs))
+        return nearest(axis, np.floor(o * inverted))
+    return at(mode, axis, ((o + 0.5) * inverted - 0.5).clip(-1, axis.inputs))
 
 
 def _divided_by_zero(mode: str, axis: Axis) -> Map:
@@ -198,24 +138,24 @@ def _divided_by_zero(mode: str, axis: Axis) -> Map:
     return found._replace(weight=np.full_like(found.weight, np.nan))
 
 
-AXES: list[tuple[str, str, Callable[[str, Axis], Map], str | None]] = [
+AXES: list[tuple[str, str, Mapped, str | None]] = [
     ("corners always aligned", "align_corners is taken for True, once the default.", _aligned, None),
     ("corners never aligned", "align_corners is never read.", _not_aligned, None),
-    ("half a pixel missing", "Positions are o * ratio, as TensorFlow 1's.", _no_half_pixel, None),
-    ("the first position alone for a size of 1", "It is ONNX's pytorch_half_pixel.", _pytorch_half_pixel, None),
-    ("nearest to the pixel's centre", "It is nearest-exact, or ONNX's half_pixel.", _nearest_exact, None),
+    ("half a pixel missing", "Positions are o * ratio, as TensorFlow 1's.", asymmetric, None),
+    ("the first position alone for a size of 1", "It is ONNX's pytorch_half_pixel.", one_at_zero, None),
+    ("nearest to the pixel's centre", "It is nearest-exact, or ONNX's half_pixel.", nearest_half_pixel, None),
     ("nearest rounded in place of rounded down", "`round` stands in place of `floor`.", _nearest_rounded, None),
     ("nearest with aligned corners", "The ratio is (inputs - 1) / (outputs - 1), rounded.", _nearest_aligned, None),
     ("nearest with the ratio in float32", "o * ratio falls below an integer.", _nearest_float32, None),
     ("nearest with a ratio of integers", "The scale is outputs // inputs.", _integer_ratio, None),
-    ("ratio of sizes though a scale is given", "It is computed anew.", _ratio_of_sizes, "Tencent/ncnn#6836"),
+    ("ratio of sizes though a scale is given", "It is computed anew.", by_sizes, "Tencent/ncnn#6836"),
     ("ratio inverted", "Positions are multiplied by the scale, not divided by it.", _ratio_inverted, None),
     ("nearest in every mode", "The mode is never read.", _always_nearest, None),
     ("linear in place of cubic", "The mode is one of two.", _always_linear, None),
     ("linear weights exchanged", "t and 1 - t are mixed up.", _weights_exchanged, None),
     ("negative positions not moved to 0", "The position is cut off to 0, its weight isn't.", _extrapolated, None),
     ("linear border of zeros", "Neighbours beyond the border count as 0.", _linear_zeros, None),
-    ("cubic with a = -1/2", "The kernel is TensorFlow 2's, or PIL's.", _keys_half, None),
+    ("cubic with a = -1/2", "The kernel is TensorFlow 2's, or PIL's.", cubic_half, None),
     ("cubic border of zeros", "Neighbours beyond the border count as 0.", _cubic_zeros, None),
     ("cubic weights renormalised at the border", "Neighbours beyond it are left out.", _cubic_renormalised, None),
     ("cubic position moved to 0", "Negative positions are clamped as for linear.", _cubic_clamped, None),
@@ -228,7 +168,7 @@ AXES: list[tuple[str, str, Callable[[str, Axis], Map], str | None]] = [
 ]  # fmt: skip
 
 
-def maps_of(input: Array, attributes: dict[str, Any], along: Callable[[str, Axis], Map]) -> list[Map]:
+def maps_of(input: Array, attributes: dict[str, Any], along: Mapped) -> list[Map]:
     """Return what `along` makes of each axis of a call."""
     mode, axes = read_axes(input, attributes)
     return [along(mode, axis) for axis in axes]
