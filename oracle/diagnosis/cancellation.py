@@ -47,7 +47,7 @@ def _by_one_factor(
 ) -> bool:
     """Whether values that share a variance are off by a factor that its loss of digits allows."""
     mean, variance = moments(x, axes, x.dtype)
-    eps = float(observation.case.attributes["eps"])  # type: ignore[arg-type]
+    eps = float(observation.case.attributes["eps"])  # type: ignore[arg-type]  # a number
     unit = max(observation.arithmetic.accumulation, observation.arithmetic.storage)
     lost = (_ROUNDINGS + np.sqrt(count(x, axes))) * unit * (mean**2 + variance)
     limit = np.nan_to_num(item.bound.limit).reshape(x.shape)

@@ -40,8 +40,9 @@ def written(
         did = shows(Scripted(runner, tried.steps))
         runner.hurried = False
         if did is None:
-            return Written(lambda text=tried.text: text, True)  # type: ignore[misc]
-    return Written(lambda: f"{tried.text}\n# run by itself, this script did not show the failure: {did}", False)
+            break
+    note = "" if did is None else f"\n# run by itself, this script did not show the failure: {did}"
+    return Written(lambda: f"{tried.text}{note}", did is None)
 
 
 def shows(calls: Sequence[Call], failed: Verdict, arithmetic: Arithmetic, caller: Caller) -> str | None:

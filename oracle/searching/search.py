@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -11,13 +10,14 @@ import psutil
 from hypothesis.strategies import SearchStrategy
 
 from oracle.contract import DIRECTIONS, function_name
+from oracle.reporting.files import REFUSES
 from oracle.reporting.report import Report
 from oracle.running.runner import Runner
 from oracle.searching.drawing import smallest_struck
 from oracle.searching.extent import Extent
 from oracle.searching.findings import Findings
 from oracle.searching.pursuit import Pursuit, size_of
-from oracle.searching.trial import LAW, REFUSES, Failed, Trial
+from oracle.searching.trial import LAW, Failed, Trial
 from properties import Case, contradiction, contradictory_cases, refilled
 from properties.domain import DomainError, narrowed_cases
 from properties.invalid import all_contradictions
@@ -166,11 +166,9 @@ class Search:
             return
         strategy = narrowed_cases(self.operator, self.report.dtype, self.extent.only, plan.declines)
         steered = examples // STEERED
-        before = self.trial.counted.judged
-        self._rounds(strategy, examples - steered, seed)
+        coverage.free = self._rounds(strategy, examples - steered, seed)
         if steered and self.trial.open and not self._late:
-            self._rounds(strategy, steered, seed + 1, steer=True)
-        coverage.free = (self.trial.counted.judged - before) // max(len(self.trial.open), 1)
+            coverage.free += self._rounds(strategy, steered, seed + 1, steer=True)
 
     def _refusals(self, seed: int) -> None:
         """Make calls that make no sense; where one is answered, look for the smallest."""
@@ -190,12 +188,25 @@ class Search:
             rare = self._pursued(failed, failed.case, REFUSES)
             rare.settle(rare.met_again, seed)
 
-    def _rounds(self, strategy: SearchStrategy[Case], examples: int, seed: int, *, steer: bool = False) -> None:
-        """Draw cases, and again after each failure; what was counted begins anew where the direction is still open."""
+    def _rounds(self, strategy: SearchStrategy[Case], examples: int, seed: int, *, steer: bool = False) -> int:
+        """Draw cases, and again after each failure; return how many were judged of the last ones.
+
+        What was counted begins anew where the direction is still open.
+        """
+        judged = 0
+
+        def generated(case: Case) -> Failed | None:
+            nonlocal judged
+            before = self.trial.counted.judged
+            failed = self._generated(case, steer=steer)
+            judged += self.trial.counted.judged > before
+            return failed
+
         while self.trial.open:
+            judged = 0
             before = [deepcopy(tally) for tally in self.trial.tallies]
             known = {deviation: list(failed) for deviation, failed in self.trial.known.items()}
-            if not self._round(strategy, examples, seed, partial(self._generated, steer=steer), LAW, steer=steer):
+            if not self._round(strategy, examples, seed, generated, LAW, steer=steer):
                 break
             closed = {way.direction for way in self.trial.ways.values() if not way.open}
             for tally, counted in zip(self.trial.tallies, before, strict=True):
@@ -203,6 +214,7 @@ class Search:
                     vars(tally).update(vars(counted))
             ended = {each: failed for each, failed in self.trial.known.items() if each.direction in closed}
             self.trial.known = {**known, **ended}
+        return judged
 
     def _round(
         self,

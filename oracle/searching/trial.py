@@ -7,7 +7,6 @@ import hypothesis
 
 from oracle.contract import Deviation
 from oracle.judging.judge import Verdict, judge, read_arithmetic
-from oracle.reporting.files import REFUSES
 from oracle.reporting.report import SPECIALS, Report, Tally
 from oracle.running.runner import Runner
 from oracle.searching.drawing import Struck
@@ -141,6 +140,3 @@ class Trial:
     def refusal(self, case: Case, way: Findings) -> Verdict:
         """Make a call that makes no sense, and judge whether it was refused."""
         return judge(self.runner, case, way.direction, self.arithmetic)
-
-
-__all__ = ["LAW", "REFUSES", "Failed", "Trial"]

@@ -2,6 +2,7 @@
 
 import json
 import re
+from operator import attrgetter
 
 import pytest
 from click.testing import CliRunner
@@ -40,7 +41,7 @@ def test_a_stranger_is_an_implementation_with_a_name():
     found = strangers.relu_backward_passes_where_the_input_is_0
     assert found.name == "relu backward: passes where the input is 0"
     with pytest.raises(AttributeError, match="no stranger is called relu_flipped"):
-        strangers.relu_flipped  # noqa: B018  # it is looked up
+        attrgetter("relu_flipped")(strangers)
 
 
 def test_what_a_report_says_is_scored(monkeypatch):

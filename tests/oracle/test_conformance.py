@@ -110,14 +110,6 @@ def test_a_seed_gives_the_same_cases_and_is_told(pytester, monkeypatch, live, op
     assert told == again
 
 
-def test_without_a_seed_what_failed_is_run_first(pytester, live):
-    pytester.makepyfile(test_mine=FLIPPED)
-    _, again = (report_of(pytester.runpytest_subprocess("-k", "definition")) for _ in range(2))
-    row = next(line.split() for line in again.splitlines() if line.startswith("conv  "))
-    assert row[:2] == ["conv", "forward"]
-    assert int(row[2]) < 40
-
-
 def test_the_profile_says_how_many_cases_and_whether_they_are_the_same(pytester):
     profile = """
 from hypothesis import settings

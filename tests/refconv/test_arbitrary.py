@@ -22,6 +22,7 @@ def bits(results):
 
 @pytest.mark.slow
 @pytest.mark.skipif(bool(config.DISABLE_JIT), reason="as plain Python, what is drawn takes too long")
+# Calls that are refused cost little: twice as many as of others; REFCONV_CALLS asks for more.
 @settings(max_examples=CALLS or 2 * settings.default.max_examples, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_call_is_right_or_refused(operator, data):

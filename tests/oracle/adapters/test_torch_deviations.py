@@ -215,5 +215,7 @@ def test_a_position_that_is_rounded_over_is_known(attributes, wrong, direction):
     if direction == "backward":
         (found,) = Torch().upsample_backward(case.grad_output, *case.inputs, **attributes)
         (should,) = upsample_backward(case.grad_output, *case.inputs, **attributes)
-    differs = not np.allclose(found, should, rtol=1e-12, atol=1e-12)
+    differs = not np.allclose(
+        found, should, rtol=1e-12, atol=1e-12
+    )  # roundings are 1e-15, a position's to float32 1e-8
     assert differs == (deviation_of(Torch(), case, direction) is not None) == wrong
