@@ -5,12 +5,12 @@ Each is an implementation with a name, too: ``refconv check bench.strangers:conv
 
 from types import SimpleNamespace
 
-from bench.strangers import convolutions, elementwise, movers, norms, pools, products, states
+from bench.strangers import convolutions, convolutions_back, elementwise, movers, norms, pools, products, states
 from bench.strangers.stranger import Stranger, says
 
 STRANGERS: tuple[Stranger, ...] = tuple(
     stranger
-    for module in (convolutions, pools, norms, elementwise, products, movers, states)
+    for module in (convolutions, convolutions_back, pools, norms, elementwise, products, movers, states)
     for stranger in module.stranger.strangers
 )
 _BY_NAME = {stranger.identifier: stranger for stranger in STRANGERS}
