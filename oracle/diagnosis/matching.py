@@ -14,7 +14,7 @@ from oracle.diagnosis.symptoms import NAMES
 from oracle.diagnosis.variant import Variant
 from oracle.judging.judge import Observation, Refused, verdict
 from oracle.judging.specials import Freedom, accepted, freedom
-from oracle.judging.values import MOVED
+from oracle.judging.values import MOVED, Expected
 from oracle.running.calls import Outcome
 from properties.case import all_finite, doubled
 from refconv import Arithmetic, InvalidTypeError, InvalidValueError
@@ -181,51 +181,41 @@ def _same(name: str, value: Array | None, got: Array | None, observation: Observ
     if value.shape != got.shape:
         return False
     value, got = value.astype(np.float64), got.astype(np.float64)
-    finite = np.isfinite(value)
-    with np.errstate(all="ignore"):
-        near = abs(got - value) <= _margin(name, value, finite, observation)
-        same = np.where(finite, near, (got == value) | (np.isnan(got) & np.isnan(value)))
+    item = _item(name, value.shape, observation)
     case, direction = observation.case, observation.direction
-    if not same.all() and _shape(name, observation) == value.shape:  # algorithms differ, with the same mistake as well
+    with np.errstate(all="ignore"):
+        beyond = abs(got - value)
+        same = np.where(
+            np.isfinite(value),
+            beyond <= _margin(item, value, observation.arithmetic),
+            (got == value) | (np.isnan(got) & np.isnan(value)),
+        )
+    if not same.all() and item is not None:  # algorithms differ, with the same mistake as well
         same |= accepted(name, got, value, case, direction, observation.arithmetic)
         if freedom(case.operator, direction) > Freedom.NONE and not all_finite(case.arrays.values()):
             same |= ~np.isfinite(got)  # where a mistake puts padding, only the variant knows
     if case.operator in MOVED[direction]:
         same &= (value != 0) | (np.signbit(got) == np.signbit(value))
-    expected = observation.expected
-    item = None if isinstance(expected, Refused) else expected.get(name)
-    if item is not None and item.value.shape == got.shape:
+    if item is not None:
         with np.errstate(all="ignore"):
-            errors, beyond = abs(got - item.value), abs(got - value)
+            errors = abs(got - item.value)
             same &= ~((errors > item.bound.limit) & (beyond > _CLOSER * errors))
     if variant.unwritten:
-        same |= np.isnan(value) & ~_is_nan(name, observation)
+        same |= np.isnan(value) & (True if item is None else ~np.isnan(item.value))
     return bool(same.all())
 
 
-def _shape(name: str, observation: Observation) -> tuple[int, ...] | None:
-    """Return the shape that a result should have."""
+def _item(name: str, shape: tuple[int, ...], observation: Observation) -> Expected | None:
+    """Return what a result should be, if it should have that shape."""
     expected = observation.expected
     item = None if isinstance(expected, Refused) else expected.get(name)
-    return None if item is None else item.value.shape
+    return item if item is not None and item.value.shape == shape else None
 
 
-def _is_nan(name: str, observation: Observation) -> Array | bool:
-    """Return where a result is NaN, and rightly so."""
-    expected = observation.expected
-    item = None if isinstance(expected, Refused) else expected.get(name)
-    return item is not None and np.isnan(item.value)
-
-
-def _margin(name: str, value: Array, finite: Array, observation: Observation) -> Array | float:
+def _margin(item: Expected | None, value: Array, arithmetic: Arithmetic) -> Array | float:
     """Return by how much a result may differ from the variant's: the case's bound, and a few roundings of its own."""
-    expected, arithmetic = observation.expected, observation.arithmetic
-    largest = float(np.max(abs(value), initial=0.0, where=finite))
-    own = _ROUNDINGS * _unit(arithmetic) * largest
-    item = None if isinstance(expected, Refused) else expected.get(name)
-    if item is None or item.value.shape != value.shape:
-        return own
-    return np.nan_to_num(item.bound.limit, nan=0.0) + own
+    own = _ROUNDINGS * _unit(arithmetic) * float(np.max(abs(value), initial=0.0, where=np.isfinite(value)))
+    return own if item is None else np.nan_to_num(item.bound.limit, nan=0.0) + own
 
 
 def _unit(arithmetic: Arithmetic) -> float:
